@@ -1,0 +1,35 @@
+//! Files that are whole or not there, and stay so across a power cut.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// How the names of files begin that are being written. A killed process may leave one.
+pub const HALF_WRITTEN: &str = ".new-";
+
+/// Writes `bytes` to `path` so that a reader, or whoever comes after a crash, finds the old file or the
+/// new one: to a temporary file beside it, synced, renamed, the folder synced.
+///
+/// # Errors
+/// [`crate::error::Kind::DiskFull`] and [`crate::error::Kind::Io`]; the old file is there then.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let error = |source: std::io::Error| Error::io("write", path, &source);
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(HALF_WRITTEN).tempfile_in(dir).map_err(error)?;
+    file.write_all(bytes).map_err(error)?;
+    file.as_file().sync_data().map_err(error)?;
+    file.persist(path).map_err(|failed| error(failed.error))?;
+    sync_dir(dir)
+}
+
+/// Makes the names in a folder durable: renames and removals. Only Unix has a way to; elsewhere the
+/// file system looks after itself.
+pub fn sync_dir(dir: &Path) -> Result<()> {
+    if cfg!(unix) {
+        let synced = File::open(dir).and_then(|dir| dir.sync_all());
+        synced.map_err(|source| Error::io("write the folder", dir, &source))?;
+    }
+    Ok(())
+}

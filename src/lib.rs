@@ -1,0 +1,10 @@
+//! `lab`: real, networked virtual machines for a class, from one Labfile.
+//!
+//! The rooms and the arrows between them are described in `ARCHITECTURE.md`.
+
+pub mod atomic;
+pub mod cancel;
+pub mod error;
+pub mod process;
+pub mod tail;
+pub mod versioned;

@@ -5,6 +5,7 @@
 pub mod atomic;
 pub mod cancel;
 pub mod error;
+pub mod labfile;
 pub mod process;
 pub mod tail;
 pub mod versioned;

@@ -1,0 +1,147 @@
+//! What a Labfile says, checked and typed. Everything here is plain data in the Labfile's own order.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A whole lab: its machines, their private network, what is run on them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labfile {
+    /// Where it was read from (absolute).
+    pub path: PathBuf,
+    /// The folder it stands in (absolute): relative paths in it start here, `.lab/` lies here.
+    pub dir: PathBuf,
+    /// `[lab] name`; the folder's name where it is not given.
+    pub name: String,
+    /// `[lab] provider`; `None` means "auto".
+    pub provider: Option<String>,
+    /// The private network.
+    pub network: Network,
+    /// The machines, in the file's order. At least one.
+    pub machines: Vec<Machine>,
+}
+
+/// The private network between the machines of a lab (NIC 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    /// The network's address, for example 192.168.56.0.
+    pub address: Ipv4Addr,
+    /// The length of its prefix in bits, 8 to 29.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// The netmask, for example 255.255.255.0.
+    pub fn netmask(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0))
+    }
+
+    /// Whether `address` lies inside.
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        address.to_bits() & self.netmask().to_bits() == self.address.to_bits()
+    }
+
+    /// The broadcast address.
+    pub fn broadcast(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.address.to_bits() | !self.netmask().to_bits())
+    }
+}
+
+/// One machine, with everything that `[lab]` gives to all of them already put in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machine {
+    /// Its name: a valid host name label, at most 63 characters of a-z, 0-9 and `-`.
+    pub name: String,
+    /// The box it is made from: a catalogue name, an added box's name, a path or a URL, as written.
+    pub image: String,
+    /// Its address on the private network. Given, or the lowest free one from .10 on.
+    pub ip: Ipv4Addr,
+    /// Memory in MiB; `None` means what the box says.
+    pub memory_mib: Option<u32>,
+    /// Number of virtual CPUs; `None` means what the box says.
+    pub cpus: Option<u32>,
+    /// Ports of this computer that lead to the machine.
+    pub forwards: Vec<Forward>,
+    /// Folders and files copied in before its provisioners run. Those of `[lab]` first.
+    pub copies: Vec<Copy>,
+    /// What runs in it. Those of `[lab]` first.
+    pub provisioners: Vec<Provisioner>,
+    /// Machines that must be ready before this one is started.
+    pub after: Vec<String>,
+    /// How long it may take from start to an answer on ssh. Default 5 minutes.
+    pub boot_timeout: Duration,
+    /// How long a graceful shutdown may take before the power is cut. Default 30 seconds.
+    pub halt_timeout: Duration,
+    /// `[machine.NAME.qemu]`.
+    pub qemu: QemuSettings,
+    /// `[machine.NAME.virtualbox]`.
+    pub virtualbox: VirtualBoxSettings,
+}
+
+/// A port of this computer that leads to a port of a machine. TCP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// The port on this computer.
+    pub host: u16,
+    /// The port in the guest.
+    pub guest: u16,
+    /// `auto = true`: another free port is taken where `host` is in use.
+    pub auto: bool,
+}
+
+/// `copy = [{ from = "site", to = "/srv/site" }]`: a file or folder of the host, copied in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copy {
+    /// On the host; absolute once read.
+    pub from: PathBuf,
+    /// In the guest; absolute.
+    pub to: String,
+}
+
+/// One thing that is run in a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provisioner {
+    /// For people: the script's path as written, `name = …`, or "inline script 2".
+    pub name: String,
+    /// What is run.
+    pub script: Script,
+    /// Arguments.
+    pub args: Vec<String>,
+    /// Environment variables, in order.
+    pub env: Vec<(String, String)>,
+    /// Run as root (default) or as the box's user (`as = "user"`).
+    pub root: bool,
+    /// Run on every start of the machine (`run = "always"`) rather than once.
+    pub always: bool,
+    /// Time limit; `None` means none.
+    pub timeout: Option<Duration>,
+}
+
+/// The text of a provisioner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Script {
+    /// `script = "provision/web.sh"`: a file on the host; absolute once read, known to exist.
+    File(PathBuf),
+    /// `inline = "…"`.
+    Inline(String),
+}
+
+/// Settings that only the QEMU provider reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QemuSettings {
+    /// Arguments added at the end of the command line, as they are.
+    pub args: Vec<String>,
+    /// The processor model (`-cpu`).
+    pub cpu: Option<String>,
+    /// The machine type (`-machine`).
+    pub machine: Option<String>,
+}
+
+/// Settings that only the VirtualBox provider reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VirtualBoxSettings {
+    /// VBoxManage calls before the first start; `{id}` stands for the machine.
+    pub customize: Vec<Vec<String>>,
+    /// Show a window.
+    pub gui: bool,
+}

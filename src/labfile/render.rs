@@ -1,0 +1,114 @@
+//! Problems as people read them: file:line:column, the line itself, the marked text, and help.
+
+use std::fmt::Write as _;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::lines::Lines;
+use super::problem::{Problem, Report, Severity, Span};
+
+/// More than anyone reads; a file that is no Labfile at all can have thousands.
+const SHOWN_AT_MOST: usize = 60;
+
+/// Lines longer than this are cut by the renderer, around the marked text.
+const WIDTH: usize = 110;
+
+impl Report {
+    /// The problems, one after the other, each ending with an empty line.
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(WIDTH);
+        let lines = Lines::new(&self.source);
+        let mut text = String::new();
+        for problem in self.problems.iter().take(SHOWN_AT_MOST) {
+            let rendered = renderer.render(&[group(&lines, &self.file, problem)]);
+            // A label-less line ends in blanks, which nobody wants in a log.
+            for line in rendered.lines() {
+                let _ = writeln!(text, "{}", line.trim_end());
+            }
+            text.push('\n');
+        }
+        if let Some(more @ 1..) = self.problems.len().checked_sub(SHOWN_AT_MOST) {
+            let _ = writeln!(text, "… and {more} more");
+        }
+        text
+    }
+}
+
+fn group<'a>(lines: &Lines<'a>, file: &'a str, problem: &'a Problem) -> Group<'a> {
+    let (shown, first_line) = window(lines, problem);
+    let within = |span: &Span| {
+        let start = lines.floor(span.start).saturating_sub(shown.start);
+        start..lines.floor(span.end).saturating_sub(shown.start).max(start)
+    };
+    let label = |text: &'a str| (!text.is_empty()).then_some(text);
+
+    let level = match problem.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    // Windows' line ends would be shown as signs; a blank is as long, so that the spans still hold.
+    let text = lines.get(shown.clone()).replace("\r\n", " \n");
+    let snippet = Snippet::source(text)
+        .line_start(first_line)
+        .path(file)
+        .annotation(AnnotationKind::Primary.span(within(&problem.span)).label(label(&problem.label)))
+        .annotations(
+            problem
+                .also
+                .iter()
+                .map(|(span, text)| AnnotationKind::Context.span(within(span)).label(label(text))),
+        );
+    level
+        .primary_title(&problem.message)
+        .element(snippet)
+        .elements(problem.hints.iter().map(|hint| Level::HELP.message(hint)))
+}
+
+/// The lines that a problem touches and what lies between them, as bytes, and the first one's number: the renderer takes
+/// time for every line that it is given.
+fn window(lines: &Lines<'_>, problem: &Problem) -> (Span, usize) {
+    let spans = || problem.also.iter().map(|(span, _)| span).chain([&problem.span]);
+    let first = lines.number(lines.floor(spans().map(|span| span.start).min().unwrap_or(0)));
+    let last = lines.number(lines.floor(spans().map(|span| span.end).max().unwrap_or(0))).max(first);
+    (lines.span(first).start..lines.span(last).end, first + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(source: &str, problems: Vec<Problem>) -> Report {
+        Report::new("Labfile".into(), source.into(), problems)
+    }
+
+    #[test]
+    fn it_looks_like_this() {
+        let source = "[lab]\nname = \"x\"\n\n[machine.web1]\ncpu = 2\n";
+        let problem = Problem::error("unknown-key", 34..37, "no key `cpu` in [machine.web1]")
+            .also(1..4, "here")
+            .hint("did you mean `cpus`?");
+        insta::assert_snapshot!(report(source, vec![problem]).render(false));
+    }
+
+    #[test]
+    fn its_line_and_column_are_ours() {
+        let source = "# ä\n\n\tname = \"äöü\" # \u{1f600} x\nend";
+        for (offset, _) in source.char_indices().chain([(source.len(), ' ')]) {
+            let text = report(source, vec![Problem::error("x", offset..offset, "m")]).render(false);
+            let at = Lines::new(source).place(offset);
+            let wanted = format!("Labfile:{}:{}", at.line, at.column);
+            assert!(text.lines().any(|line| line.ends_with(&wanted)), "{wanted} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn any_span_is_shown_somehow() {
+        let source = "äb\r\n\r\n\u{7}\u{1b}[31m";
+        for start in 0..source.len() + 2 {
+            for end in 0..source.len() + 2 {
+                assert!(!report(source, vec![Problem::error("x", start..end, "m")]).render(true).is_empty());
+            }
+        }
+        assert!(report("", vec![Problem::error("x", 0..0, "m")]).render(false).contains("Labfile:1:1"));
+    }
+}

@@ -3,6 +3,7 @@
 //! The rooms and the arrows between them are described in `ARCHITECTURE.md`.
 
 pub mod atomic;
+pub mod boxes;
 pub mod cancel;
 pub mod error;
 pub mod labfile;

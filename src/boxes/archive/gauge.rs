@@ -1,0 +1,173 @@
+//! What the layers of readers (file, gzip, tar) know together: how far, how much, and what broke.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::{Fault, bad, hostile, human};
+use crate::boxes::digest::Hasher;
+use crate::boxes::progress::{Phase, Task};
+use crate::error::{Error, Kind};
+
+/// How much may be read for the headers of one member. The tar reader keeps long names and lists of
+/// sparse pieces in memory, so that without this a few kB of gzip could claim it all.
+const MAX_HEADERS: u64 = 4 << 20;
+/// How often progress is told.
+const STEP: u64 = 1 << 20;
+
+/// Shared by the readers of one box, which cannot reach each other through the libraries between.
+#[derive(Debug)]
+pub(super) struct Gauge {
+    /// What the contents may come to, in bytes.
+    limit: u64,
+    /// What is left of `limit` for the unpacked stream.
+    left: Cell<u64>,
+    /// What is left of [`MAX_HEADERS`]; `None` inside a member.
+    headers_left: Cell<Option<u64>>,
+    /// The unpacked stream has come to its end.
+    ended: Cell<bool>,
+    /// The stream went over one of the limits.
+    over: Cell<bool>,
+    /// The box file itself could not be read.
+    failed: RefCell<Option<io::Error>>,
+}
+
+impl Gauge {
+    pub(super) fn new(limit: u64) -> Self {
+        Gauge {
+            limit,
+            // Headers and padding come on top of the contents.
+            left: Cell::new(limit.saturating_add(64 << 20)),
+            headers_left: Cell::new(None),
+            ended: Cell::new(false),
+            over: Cell::new(false),
+            failed: RefCell::new(None),
+        }
+    }
+
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// What comes next is a member's contents.
+    pub(super) fn enter_member(&self) {
+        self.headers_left.set(None);
+    }
+
+    /// What comes next is what stands before a member.
+    pub(super) fn enter_headers(&self) {
+        self.headers_left.set(Some(MAX_HEADERS));
+    }
+
+    pub(super) fn ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    pub(super) fn too_large(&self) -> Error {
+        hostile(&format!("it would unpack to more than {}", human(self.limit)))
+    }
+
+    /// Why reading stopped, for people.
+    pub(super) fn explain(&self, path: &Path, fault: Fault) -> Error {
+        let error = match fault {
+            Fault::Refused(error) => error,
+            Fault::Read(source) => {
+                if let Some(source) = self.failed.borrow().as_ref() {
+                    return Error::io("read", path, source);
+                }
+                if self.over.get() {
+                    self.too_large()
+                } else if self.ended() || source.kind() == io::ErrorKind::UnexpectedEof {
+                    bad("it ends too early").hint("the file was cut short: copy or download it again")
+                } else {
+                    bad("it is damaged").detail(source.to_string()).hint("copy or download it again")
+                }
+            }
+        };
+        // Errors about other files (no room, say) have their own place in them.
+        match error.kind() {
+            Kind::BadBox | Kind::HostileBox => error.detail(format!("in {}", path.display())),
+            _ => error,
+        }
+    }
+}
+
+/// The box file: hashes what is read, reports it, and stops when it is cancelled.
+pub(super) struct Source<'a, 't> {
+    file: File,
+    size: u64,
+    done: u64,
+    told: u64,
+    hasher: Hasher,
+    gauge: &'a Gauge,
+    task: &'a mut Task<'t>,
+}
+
+impl<'a, 't> Source<'a, 't> {
+    pub(super) fn new(file: File, size: u64, gauge: &'a Gauge, task: &'a mut Task<'t>) -> Self {
+        task.report(Phase::Unpacking, 0, Some(size));
+        Source { file, size, done: 0, told: 0, hasher: Hasher::default(), gauge, task }
+    }
+
+    /// The digest and number of the bytes read.
+    pub(super) fn finish(self) -> (String, u64) {
+        (self.hasher.finish(), self.done)
+    }
+}
+
+impl Read for Source<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.task.cancel.is_cancelled() {
+            // Not `Interrupted`: readers try again on that.
+            return Err(io::Error::other("stopped"));
+        }
+        let count = match self.file.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+            Err(error) => {
+                let copy = error.kind().into();
+                self.gauge.failed.replace(Some(error));
+                return Err(copy);
+            }
+            Ok(count) => count,
+        };
+        self.hasher.update(buffer.get(..count).unwrap_or_default());
+        self.done += count as u64;
+        if count == 0 || self.done - self.told >= STEP {
+            self.told = self.done;
+            self.task.report(Phase::Unpacking, self.done, Some(self.size));
+        }
+        Ok(count)
+    }
+}
+
+/// The unpacked stream, held to its limits.
+pub(super) struct Stream<'a> {
+    inner: &'a mut dyn Read,
+    gauge: &'a Gauge,
+}
+
+impl<'a> Stream<'a> {
+    pub(super) fn new(inner: &'a mut dyn Read, gauge: &'a Gauge) -> Self {
+        Stream { inner, gauge }
+    }
+}
+
+impl Read for Stream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let gauge = self.gauge;
+        let count = self.inner.read(buffer)?;
+        let bytes = count as u64;
+        let headers = gauge.headers_left.get();
+        if bytes > gauge.left.get() || headers.is_some_and(|left| bytes > left) {
+            gauge.over.set(true);
+            return Err(io::Error::other("too much"));
+        }
+        gauge.left.set(gauge.left.get() - bytes);
+        gauge.headers_left.set(headers.map(|left| left - bytes));
+        if count == 0 && !buffer.is_empty() {
+            gauge.ended.set(true);
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,155 @@
+//! What leads to a box in the store: its names, the addresses it was fetched from, and the local
+//! files that were hashed once and need not be hashed again while they stay as they are.
+
+use std::collections::BTreeMap;
+use std::fs::Metadata;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::layout::Layout;
+use super::source::Source;
+use super::temp;
+use crate::error::{Error, Kind, Result};
+use crate::versioned;
+
+const VERSION: u32 = 1;
+
+/// The index: everything in it leads to a digest.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Index {
+    version: u32,
+    /// Names given by `lab box add`, or taken from the catalogue.
+    pub(super) names: BTreeMap<String, String>,
+    /// Addresses.
+    pub(super) urls: BTreeMap<String, String>,
+    /// Files, by their real path.
+    pub(super) files: BTreeMap<String, Known>,
+}
+
+/// A file that was hashed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Known {
+    pub(super) digest: String,
+    pub(super) stamp: Stamp,
+}
+
+/// By what a file is recognised as unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Stamp {
+    size: u64,
+    /// Nanoseconds since 1970; negative before. JSON has no 128 bits, 64 last until 2262.
+    modified: i64,
+    /// 0 where there are none.
+    inode: u64,
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Stamp {
+            size: metadata.len(),
+            modified: nanoseconds(metadata.modified().unwrap_or(UNIX_EPOCH)),
+            inode,
+        }
+    }
+}
+
+fn nanoseconds(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos),
+    }
+}
+
+impl Index {
+    fn new() -> Self {
+        Index { version: VERSION, names: BTreeMap::new(), urls: BTreeMap::new(), files: BTreeMap::new() }
+    }
+
+    /// The index as it is; an empty one where there is none.
+    pub(super) fn read(layout: &Layout) -> Result<Self> {
+        match versioned::read(&layout.index(), VERSION) {
+            Ok(index) => Ok(index.unwrap_or_else(Index::new)),
+            Err(error) if error.kind() == Kind::StateDamaged => Err(error.hint(format!(
+                "delete {}: the boxes stay, their names are given anew by `lab box add`",
+                layout.index().display()
+            ))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Changes the index; several processes take turns.
+    pub(super) fn change<T>(layout: &Layout, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
+        temp::create_dirs(layout.root())?;
+        let _store = temp::lock_store(layout)?;
+        let before = Index::read(layout)?;
+        let mut index = before.clone();
+        let result = change(&mut index)?;
+        if index != before {
+            versioned::write(&layout.index(), &index)?;
+        }
+        Ok(result)
+    }
+
+    /// What is known of a source. For a file, whether it is still as it was hashed.
+    pub(super) fn lookup(&self, source: &Source) -> Lookup {
+        match source {
+            Source::Url(url) => self.urls.get(url).cloned().map_or(Lookup::Unknown, Lookup::Same),
+            Source::File(path) => {
+                let Some(known) = self.files.get(&source.key()) else { return Lookup::Unknown };
+                match std::fs::metadata(path) {
+                    Ok(now) if Stamp::of(&now) == known.stamp => Lookup::Same(known.digest.clone()),
+                    Ok(_) => Lookup::Changed(known.digest.clone()),
+                    Err(_) => Lookup::Gone(known.digest.clone()),
+                }
+            }
+        }
+    }
+
+    /// Notes what a source led to; `stamp` is a file's.
+    pub(super) fn learn(&mut self, source: &Source, digest: &str, stamp: Option<Stamp>) {
+        match (source, stamp) {
+            (Source::Url(url), _) => {
+                self.urls.insert(url.clone(), digest.to_owned());
+            }
+            (Source::File(_), Some(stamp)) => {
+                self.files.insert(source.key(), Known { digest: digest.to_owned(), stamp });
+            }
+            (Source::File(_), None) => {}
+        }
+    }
+
+    /// The names of a box.
+    pub(super) fn names_of(&self, digest: &str) -> Vec<String> {
+        self.names.iter().filter(|(_, other)| *other == digest).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Forgets all that leads to a box.
+    pub(super) fn forget(&mut self, digest: &str) {
+        self.names.retain(|_, other| other != digest);
+        self.urls.retain(|_, other| other != digest);
+        self.files.retain(|_, known| known.digest != digest);
+    }
+}
+
+/// What the index knows of a source.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// Nothing.
+    Unknown,
+    /// It is what it was.
+    Same(String),
+    /// It has been touched, or replaced, since it was hashed.
+    Changed(String),
+    /// The file is away (a stick that was pulled out); its box may be in the store.
+    Gone(String),
+}
+
+/// The stamp of a file that is to be read as a box.
+pub(super) fn stamp(path: &Path) -> Result<Stamp> {
+    let metadata = std::fs::metadata(path).map_err(|source| Error::io("read", path, &source))?;
+    Ok(Stamp::of(&metadata))
+}

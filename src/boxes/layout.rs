@@ -1,0 +1,65 @@
+//! The names of all files of the store.
+//!
+//! ```text
+//! LAB_HOME/boxes/
+//!   <sha256>/manifest.json   what is known of the box
+//!   <sha256>/files/…         the unpacked box, and nothing of ours: a box cannot bring our manifest
+//!   index.json               names, addresses and local files that lead to a digest
+//!   store.lock               held for the moment of a change to the index or to tmp/
+//!   locks/<key>.lock         held by whoever adds the box of one source
+//!   tmp/<id>/                work in progress; its `lock` is held by the process that works there
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use super::digest;
+
+/// The unpacked box inside a box's folder.
+pub(super) const FILES: &str = "files";
+/// What is known of the box, inside a box's folder.
+pub(super) const MANIFEST: &str = "manifest.json";
+/// Inside a temporary folder: held for as long as somebody works there.
+pub(super) const TEMP_LOCK: &str = "lock";
+/// Inside a temporary folder: the box folder that is being made.
+pub(super) const TEMP_BOX: &str = "box";
+/// Inside a temporary folder: a download.
+pub(super) const TEMP_DOWNLOAD: &str = "download";
+
+/// Where the store keeps what.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The layout of the store in `home`.
+    pub(super) fn new(home: &Path) -> Self {
+        Layout { root: home.join("boxes") }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn box_dir(&self, digest: &str) -> PathBuf {
+        self.root.join(digest)
+    }
+
+    pub(super) fn index(&self) -> PathBuf {
+        self.root.join("index.json")
+    }
+
+    pub(super) fn store_lock(&self) -> PathBuf {
+        self.root.join("store.lock")
+    }
+
+    /// The lock of one source; its name is a hash, since paths and addresses are no file names.
+    pub(super) fn source_lock(&self, source: &str) -> PathBuf {
+        let key: String = digest::of_bytes(source.as_bytes()).chars().take(32).collect();
+        self.root.join("locks").join(format!("{key}.lock"))
+    }
+
+    pub(super) fn temp(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+}

@@ -1,0 +1,112 @@
+//! What is known of a box in the store.
+
+use std::path::Path;
+
+use super::hardware::Hardware;
+use super::layout::{FILES, MANIFEST};
+use super::{BoxImage, Login};
+use crate::error::{Error, Kind, Result};
+use crate::versioned;
+
+/// The version of the manifest that this release writes, and the newest that it reads.
+pub const VERSION: u32 = 1;
+
+/// What a box file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// A Vagrant box for VirtualBox: `box.ovf` and its disk.
+    Virtualbox,
+    /// A Vagrant box for vagrant-libvirt: `box.img`.
+    Libvirt,
+    /// A Vagrant box for vagrant-qemu.
+    Qemu,
+    /// An OVF archive that is no Vagrant box.
+    Ova,
+    /// A disk image alone.
+    Disk,
+}
+
+impl Format {
+    /// For people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Format::Virtualbox => "Vagrant box (virtualbox)",
+            Format::Libvirt => "Vagrant box (libvirt)",
+            Format::Qemu => "Vagrant box (qemu)",
+            Format::Ova => "OVA",
+            Format::Disk => "disk image",
+        }
+    }
+}
+
+/// What is known of a box; it never changes. The names under which it is known are in the index.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Manifest {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The sha256 of the box file.
+    pub sha256: String,
+    /// The size of the box file in bytes.
+    pub size: u64,
+    /// The size of what it holds in bytes.
+    pub unpacked: u64,
+    /// The path or address that it was first added from.
+    pub source: String,
+    /// When it was added, in seconds since 1970.
+    pub added: u64,
+    /// What kind of box it is.
+    pub format: Format,
+    /// The system disk: a file name in the unpacked box.
+    pub disk: String,
+    /// The disk's format, as qemu-img names it.
+    pub disk_format: String,
+    /// The machine that it was made for.
+    pub hardware: Hardware,
+    /// The user that lets us in.
+    pub user: String,
+    /// The file name of a private key in the unpacked box; `None` is Vagrant's insecure key.
+    pub key: Option<String>,
+    /// What was not understood, or left out, or assumed.
+    pub notes: Vec<String>,
+}
+
+impl Manifest {
+    /// Reads the manifest in a box's folder; `None` where there is no such folder.
+    ///
+    /// # Errors
+    /// [`Kind::StateTooNew`], and [`Kind::StateDamaged`] when it cannot be read, or the disk is gone.
+    pub fn read(dir: &Path) -> Result<Option<Self>> {
+        let mend = |error: Error| match error.kind() {
+            Kind::StateDamaged => error.hint(MEND),
+            _ => error,
+        };
+        let Some(manifest) = versioned::read::<Manifest>(&dir.join(MANIFEST), VERSION).map_err(mend)? else {
+            return if dir.exists() { Err(incomplete(dir, MANIFEST)) } else { Ok(None) };
+        };
+        if !dir.join(FILES).join(&manifest.disk).is_file() {
+            return Err(incomplete(dir, &manifest.disk));
+        }
+        Ok(Some(manifest))
+    }
+
+    /// The box, as providers see it, when its folder is `dir` and it is asked for as `name`.
+    pub fn image(&self, dir: &Path, name: &str) -> BoxImage {
+        let files = dir.join(FILES);
+        BoxImage {
+            name: name.to_owned(),
+            digest: self.sha256.clone(),
+            disk: files.join(&self.disk),
+            disk_format: self.disk_format.clone(),
+            hardware: self.hardware.clone(),
+            login: Login { user: self.user.clone(), key: self.key.as_ref().map(|key| files.join(key)) },
+            dir: files,
+        }
+    }
+}
+
+const MEND: &str = "add the box again from where it came from: `lab box add NAME FILE`";
+
+fn incomplete(dir: &Path, what: &str) -> Error {
+    Error::new(Kind::StateDamaged, format!("the stored box {} lacks its {what}", dir.display())).hint(MEND)
+}

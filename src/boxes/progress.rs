@@ -1,0 +1,61 @@
+//! What whoever waits for a box is told meanwhile.
+
+use crate::cancel::Cancel;
+
+/// What is being done to a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Another process is adding the same box; ours goes on when it is done.
+    Waiting,
+    /// The box is being fetched.
+    Downloading,
+    /// The box file is being read to see whether it is still the one that is known.
+    Checking,
+    /// The box is being unpacked (and hashed).
+    Unpacking,
+}
+
+impl Phase {
+    /// The phase in words, for a line of progress.
+    pub fn words(self) -> &'static str {
+        match self {
+            Phase::Waiting => "waiting for another lab that is adding it",
+            Phase::Downloading => "downloading",
+            Phase::Checking => "checking",
+            Phase::Unpacking => "unpacking",
+        }
+    }
+}
+
+/// How far it is. Given often (about once a MiB): whoever displays it picks what to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Progress {
+    /// What is being done.
+    pub phase: Phase,
+    /// Bytes of the box file done with.
+    pub done: u64,
+    /// Bytes of the box file in all, where that is known.
+    pub total: Option<u64>,
+}
+
+/// What a long job needs of its caller: the wish to stop, and an ear.
+pub struct Task<'a> {
+    /// Looked at between chunks.
+    pub cancel: &'a Cancel,
+    /// Told how far it is.
+    pub progress: &'a mut dyn FnMut(Progress),
+}
+
+impl Task<'_> {
+    /// Tells how far it is.
+    pub(super) fn report(&mut self, phase: Phase, done: u64, total: Option<u64>) {
+        (self.progress)(Progress { phase, done, total });
+    }
+}
+
+impl std::fmt::Debug for Task<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Task").field("cancel", &self.cancel).finish_non_exhaustive()
+    }
+}

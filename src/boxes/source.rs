@@ -1,0 +1,162 @@
+//! Where a box comes from.
+//!
+//! Today a file or an address. What a stick, a neighbour in the room or a registry will add is one
+//! more variant here, and one more way to [`Source::key`] and fetch it.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Kind, Result};
+
+/// A place that a box can be had from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file on this computer.
+    File(PathBuf),
+    /// An `http:` or `https:` address.
+    Url(String),
+}
+
+/// How box files end.
+const ENDINGS: &[&str] =
+    &[".box", ".ova", ".qcow2", ".vmdk", ".vdi", ".img", ".raw", ".tar", ".tar.gz", ".tgz", ".gz"];
+
+impl Source {
+    /// Reads what is certainly a source: an address or a path (relative ones start at `base_dir`).
+    pub fn parse(text: &str, base_dir: &Path) -> Result<Self> {
+        match text.split_once("://") {
+            Some(("http" | "https", rest)) if !rest.is_empty() => Ok(Source::Url(text.to_owned())),
+            Some(("file", path)) => {
+                // file://HOST/path has no meaning here; file:///path and file://localhost/path do.
+                let path = path.strip_prefix("localhost").unwrap_or(path);
+                Ok(Source::File(PathBuf::from(percent_decoded(path)?)))
+            }
+            Some((scheme, _)) => {
+                let message = format!("boxes cannot be had by {scheme}: {text}");
+                Err(Error::new(Kind::BoxNotFound, message).hint("http, https and file addresses work"))
+            }
+            None => match text.strip_prefix("file:") {
+                Some(path) => Ok(Source::File(base_dir.join(percent_decoded(path)?))),
+                None => Ok(Source::File(base_dir.join(text))),
+            },
+        }
+    }
+
+    /// As [`Source::parse`], where the text may also be a name: then `None`.
+    pub fn recognise(text: &str, base_dir: &Path) -> Option<Result<Self>> {
+        let lower = text.to_ascii_lowercase();
+        let is_path = lower.contains(':')
+            || text.contains('\\')
+            || text.starts_with(['/', '.', '~'])
+            || ENDINGS.iter().any(|ending| lower.ends_with(ending))
+            // `owner/name` is what registries call their boxes; with more slashes it is a path.
+            || text.matches('/').count() > 1
+            || (text.contains('/') && base_dir.join(text).exists());
+        is_path.then(|| Source::parse(text, base_dir))
+    }
+
+    /// What tells it apart from other sources, for locks and the index; also for people.
+    pub fn key(&self) -> String {
+        match self {
+            Source::File(path) => path.display().to_string(),
+            Source::Url(url) => url.clone(),
+        }
+    }
+
+    /// The name for people of a box that was given none: the file's, without its ending.
+    pub fn default_name(&self) -> String {
+        let text = match self {
+            Source::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            Source::Url(url) => {
+                let path = url.split(['?', '#']).next().unwrap_or_default();
+                path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
+            }
+        };
+        let ending = ENDINGS.iter().find(|ending| text.to_ascii_lowercase().ends_with(**ending));
+        let cut = text.len() - ending.map_or(0, |ending| ending.len());
+        text.get(..cut).filter(|name| !name.is_empty()).unwrap_or(&text).to_owned()
+    }
+}
+
+/// Whether a box can be given this name: what a catalogue or a registry (`owner/name`) would use,
+/// and nothing that looks like a path.
+pub fn check_name(name: &str) -> Result<()> {
+    let good = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+    };
+    let ends_like_a_file = ENDINGS.iter().any(|ending| name.to_ascii_lowercase().ends_with(ending));
+    let parts: Vec<_> = name.split('/').collect();
+    if name.len() <= 128 && parts.len() <= 2 && parts.iter().all(|part| good(part)) && !ends_like_a_file {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Usage, format!("a box cannot be called {name:?}"))
+        .hint("use letters, digits, `.`, `_` and `-`, as in lucid32, and no ending such as .box"))
+}
+
+fn percent_decoded(text: &str) -> Result<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let byte = byte.ok_or_else(|| {
+            Error::new(Kind::BoxNotFound, format!("not an address: {text}"))
+                .hint("write a per cent sign as %25, or give the path without file:")
+        })?;
+        bytes.push(byte);
+        rest = tail.get(2..).unwrap_or_default();
+    }
+    String::from_utf8(bytes).map_err(|_| Error::new(Kind::BoxNotFound, format!("not an address: {text}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_labfile_says_is_told_apart() {
+        let base = Path::new("/lab");
+        let file = |path: &str| Some(Source::File(PathBuf::from(path)));
+        for (text, expected) in [
+            ("demo", None),
+            ("bento/ubuntu-10.04", None),
+            ("demo.box", file("/lab/demo.box")),
+            ("boxes/demo.box", file("/lab/boxes/demo.box")),
+            ("./demo", file("/lab/./demo")),
+            ("../demo", file("/lab/../demo")),
+            ("a/b/c", file("/lab/a/b/c")),
+            ("/tmp/x", file("/tmp/x")),
+            ("file:///tmp/a%20b.box", file("/tmp/a b.box")),
+            ("file:x.box", file("/lab/x.box")),
+            ("http://x/y.box", Some(Source::Url("http://x/y.box".into()))),
+        ] {
+            let found = Source::recognise(text, base).transpose().unwrap();
+            assert_eq!(found, expected, "{text}");
+        }
+        for text in ["ftp://x/y.box", "http://", "file:///%zz"] {
+            assert_eq!(Source::parse(text, base).unwrap_err().kind(), Kind::BoxNotFound, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_for_people() {
+        assert_eq!(Source::File("/x/demo.box".into()).default_name(), "demo");
+        assert_eq!(Source::Url("https://h/a/lucid32.box?x=1".into()).default_name(), "lucid32");
+        assert_eq!(Source::File("/x/.box".into()).default_name(), ".box");
+    }
+
+    #[test]
+    fn names_that_look_like_paths_are_refused() {
+        for name in ["demo", "bento/ubuntu-10.04", "a_b.c"] {
+            check_name(name).unwrap();
+        }
+        for name in ["", "..", "../x", "a/b/c", "x.box", "-x", "a b", "/x", "ä", "a/"] {
+            assert_eq!(check_name(name).unwrap_err().kind(), Kind::Usage, "{name}");
+        }
+    }
+}

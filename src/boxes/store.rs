@@ -1,0 +1,427 @@
+//! The store: boxes by their content, under `LAB_HOME`, shared by all labs.
+//!
+//! A box is put together in a temporary folder and renamed to its digest when it is whole and on the
+//! disk. So whatever is killed, and whenever: a box is in the store or it is not.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::index::{Index, Lookup};
+use super::layout::{FILES, Layout, MANIFEST};
+use super::manifest::{self, Manifest};
+use super::progress::{Phase, Task};
+use super::source::{Source, check_name};
+use super::temp::{self, Temp};
+use super::{BoxImage, archive, catalogue, digest, download, index, inspect, lock};
+use crate::atomic;
+use crate::error::{Error, Kind, Result};
+use crate::versioned;
+
+/// How long to wait for another process that adds the same box. It may be downloading it.
+const PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// The boxes of a `LAB_HOME`.
+#[derive(Debug, Clone)]
+pub struct Store {
+    layout: Layout,
+}
+
+/// What is to be added to the store.
+#[derive(Debug, Clone)]
+pub struct Add<'a> {
+    /// The name to give it; without one it is found by its source alone.
+    pub name: Option<&'a str>,
+    /// Where it comes from.
+    pub source: Source,
+    /// What its sha256 must be.
+    pub sha256: Option<&'a str>,
+    /// Whether the name may be taken from another box.
+    pub replace: bool,
+}
+
+impl<'a> Add<'a> {
+    /// A box from `source`, with no more wishes.
+    pub fn new(source: Source) -> Self {
+        Add { name: None, source, sha256: None, replace: false }
+    }
+
+    /// With a name.
+    #[must_use]
+    pub fn named(self, name: &'a str) -> Self {
+        Add { name: Some(name), ..self }
+    }
+}
+
+/// A box in the store, for lists.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its digest.
+    pub digest: String,
+    /// Its names, in order; a box that a Labfile named by path or address has none.
+    pub names: Vec<String>,
+    /// What is known of it; the error is that of a damaged box.
+    pub manifest: std::result::Result<Manifest, String>,
+}
+
+/// What [`Store::remove`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// The box's digest.
+    pub digest: String,
+    /// The names under which it is still there; when there are none, its files are gone.
+    pub left: Vec<String>,
+}
+
+impl Store {
+    /// The store of this home; touches nothing.
+    pub fn open(home: &Path) -> Result<Self> {
+        let home = std::path::absolute(home).map_err(|source| Error::io("find", home, &source))?;
+        Ok(Store { layout: Layout::new(&home) })
+    }
+
+    /// The box that a Labfile's `box =` means, if it is in the store already. Quick: hashes nothing.
+    ///
+    /// A local file that was changed since it was added is not "in the store".
+    pub fn find(&self, reference: &str, base_dir: &Path) -> Result<Option<BoxImage>> {
+        let index = Index::read(&self.layout)?;
+        if let Some(digest) = index.names.get(reference) {
+            return self.image(digest, reference);
+        }
+        let Some(source) = Source::recognise(reference, base_dir) else { return Ok(None) };
+        let source = real(source?);
+        match index.lookup(&source) {
+            Lookup::Same(digest) | Lookup::Gone(digest) => self.image(&digest, &source.default_name()),
+            Lookup::Changed(_) | Lookup::Unknown => Ok(None),
+        }
+    }
+
+    /// The box that a Labfile's `box =` means: the name of an added box, a path (relative ones start
+    /// at `base_dir`), an address, or a name of the catalogue. What is not in the store is added.
+    ///
+    /// # Errors
+    /// [`Kind::BoxNotFound`], and those of [`Store::add`].
+    pub fn resolve(&self, reference: &str, base_dir: &Path, task: &mut Task<'_>) -> Result<BoxImage> {
+        if let Some(image) = self.find(reference, base_dir)? {
+            return Ok(image);
+        }
+        if let Some(source) = Source::recognise(reference, base_dir) {
+            return self.add(&Add::new(source?), task);
+        }
+        match catalogue::get(reference)? {
+            Some(entry) => self.add_from_catalogue(&entry, task),
+            None => Err(self.unknown(reference)),
+        }
+    }
+
+    /// Adds a box; one that is there already gets the name, and that is all.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for an impossible name, or one that another box has; [`Kind::BoxNotFound`];
+    /// [`Kind::Download`]; [`Kind::BoxChecksum`]; [`Kind::HostileBox`] and [`Kind::BadBox`];
+    /// [`Kind::DiskFull`]; [`Kind::BoxLocked`]; [`Kind::Interrupted`]. Nothing is left of it then.
+    pub fn add(&self, add: &Add<'_>, task: &mut Task<'_>) -> Result<BoxImage> {
+        if let Some(name) = add.name {
+            check_name(name)?;
+        }
+        let source = real(add.source.clone());
+        if let Source::File(path) = &source {
+            must_be_a_file(path)?;
+        }
+        let lock_path = self.layout.source_lock(&source.key());
+        temp::create_dirs(lock_path.parent().unwrap_or(self.layout.root()))?;
+        let _turn = lock::wait(&lock_path, PATIENCE, task.cancel, || {
+            (task.progress)(super::Progress { phase: Phase::Waiting, done: 0, total: None });
+        })?;
+        // Only now: whoever was waited for may have added it.
+        let digest = match Index::read(&self.layout)?.lookup(&source) {
+            Lookup::Same(digest) if self.is_whole(&digest) => {
+                check_digest(&source, add.sha256, &digest)?;
+                digest
+            }
+            lookup => self.bring(&source, lookup, add.sha256, task)?,
+        };
+        if let Some(name) = add.name {
+            Index::change(&self.layout, |index| give_name(index, name, &digest, add.replace))?;
+        }
+        let name = add.name.map_or_else(|| source.default_name(), str::to_owned);
+        let gone = || Error::new(Kind::StateDamaged, format!("the box {name} vanished while it was added"));
+        self.image(&digest, &name)?.ok_or_else(gone)
+    }
+
+    /// All boxes, by digest.
+    pub fn list(&self) -> Result<Vec<Entry>> {
+        let index = Index::read(&self.layout)?;
+        let root = self.layout.root();
+        let mut entries = Vec::new();
+        let folders = match std::fs::read_dir(root) {
+            Ok(folders) => folders,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(entries),
+            Err(source) => return Err(Error::io("list", root, &source)),
+        };
+        for folder in folders.flatten() {
+            let digest = folder.file_name().to_string_lossy().into_owned();
+            if !digest::is_digest(&digest) {
+                continue;
+            }
+            let manifest = match Manifest::read(&self.layout.box_dir(&digest)) {
+                Ok(Some(manifest)) => Ok(manifest),
+                // Removed at this moment by another process.
+                Ok(None) => continue,
+                Err(error) => Err(error.to_string()),
+            };
+            entries.push(Entry { names: index.names_of(&digest), digest, manifest });
+        }
+        entries.sort_by(|a, b| (&a.names, &a.digest).cmp(&(&b.names, &b.digest)));
+        Ok(entries)
+    }
+
+    /// Takes a name away from its box (or names a box by its digest); a box without names goes.
+    ///
+    /// Whether a lab uses the box is for the caller to know.
+    ///
+    /// # Errors
+    /// [`Kind::BoxNotFound`].
+    pub fn remove(&self, name: &str) -> Result<Removed> {
+        let is_box = |digest: &str| digest::is_digest(digest) && self.layout.box_dir(digest).exists();
+        let index = Index::read(&self.layout)?;
+        if !index.names.contains_key(name) && !is_box(name) {
+            return Err(self.unknown(name));
+        }
+        let bin = Temp::new(&self.layout)?;
+        Index::change(&self.layout, |index| {
+            let digest = index.names.remove(name).unwrap_or_else(|| name.to_owned());
+            let left = if digest == name { Vec::new() } else { index.names_of(&digest) };
+            if left.is_empty() {
+                index.forget(&digest);
+                // The index changes after this: killed between, it leads to nothing, which is seen.
+                self.set_aside(&digest, &bin)?;
+            }
+            Ok(Removed { digest, left })
+        })
+    }
+
+    /// The box of a digest; `None` where it is not in the store.
+    fn image(&self, digest: &str, name: &str) -> Result<Option<BoxImage>> {
+        let dir = self.layout.box_dir(digest);
+        let manifest = Manifest::read(&dir)?.filter(|_| digest::is_digest(digest));
+        Ok(manifest.map(|manifest| manifest.image(&dir, name)))
+    }
+
+    fn is_whole(&self, digest: &str) -> bool {
+        digest::is_digest(digest) && matches!(Manifest::read(&self.layout.box_dir(digest)), Ok(Some(_)))
+    }
+
+    /// Gets a source's box into the store, and its digest into the index. The source is locked.
+    fn bring(
+        &self,
+        source: &Source,
+        lookup: Lookup,
+        sha256: Option<&str>,
+        task: &mut Task<'_>,
+    ) -> Result<String> {
+        let temp = Temp::new(&self.layout)?;
+        let (digest, stamp) = match source {
+            Source::Url(url) => {
+                let file = temp.download();
+                let digest = download::fetch(url, &file, download::Patience::default(), task)?;
+                check_digest(source, sha256, &digest)?;
+                if !self.is_whole(&digest) {
+                    self.unpack(&file, source, &temp, task)?;
+                }
+                (digest, None)
+            }
+            Source::File(path) => {
+                let stamp = index::stamp(path)?;
+                // Where a file was only touched, or must have a certain sum, it is hashed first.
+                let known = match lookup {
+                    Lookup::Changed(_) | Lookup::Same(_) => true,
+                    Lookup::Unknown | Lookup::Gone(_) => sha256.is_some(),
+                };
+                let hashed = if known { Some(digest::of_file(path, task)?) } else { None };
+                if let Some(digest) = &hashed {
+                    check_digest(source, sha256, digest)?;
+                }
+                let digest = match hashed {
+                    Some(digest) if self.is_whole(&digest) => digest,
+                    _ => self.unpack(path, source, &temp, task)?,
+                };
+                if index::stamp(path)? != stamp {
+                    return Err(changed(path));
+                }
+                (digest, Some(stamp))
+            }
+        };
+        Index::change(&self.layout, |index| {
+            index.learn(source, &digest, stamp);
+            Ok(())
+        })?;
+        Ok(digest)
+    }
+
+    /// Unpacks a box file into the store; returns its digest.
+    fn unpack(&self, file: &Path, source: &Source, temp: &Temp, task: &mut Task<'_>) -> Result<String> {
+        let dir = temp.box_dir();
+        let files = dir.join(FILES);
+        temp::create_dirs(&files)?;
+        let unpacked = archive::unpack(file, &files, task)?;
+        let found = inspect::inspect(&files, &unpacked)?;
+        let manifest = Manifest {
+            version: manifest::VERSION,
+            sha256: unpacked.digest,
+            size: unpacked.size,
+            unpacked: unpacked.unpacked,
+            source: source.key(),
+            added: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            format: found.format,
+            disk: found.disk,
+            disk_format: found.disk_format.name().to_owned(),
+            hardware: found.hardware,
+            user: found.user,
+            key: found.key,
+            notes: found.notes,
+        };
+        atomic::sync_dir(&files)?;
+        versioned::write(&dir.join(MANIFEST), &manifest)?;
+        self.settle(&dir, &manifest.sha256, temp)?;
+        Ok(manifest.sha256)
+    }
+
+    /// Gives a whole box its place, unless another process put the same box there meanwhile.
+    fn settle(&self, dir: &Path, digest: &str, temp: &Temp) -> Result<()> {
+        let _store = temp::lock_store(&self.layout)?;
+        if self.is_whole(digest) {
+            return Ok(());
+        }
+        self.set_aside(digest, temp)?;
+        let place = self.layout.box_dir(digest);
+        std::fs::rename(dir, &place).map_err(|source| Error::io("create", &place, &source))?;
+        atomic::sync_dir(self.layout.root())
+    }
+
+    /// Moves a box out of the store at one stroke, into a folder that is about to be removed.
+    fn set_aside(&self, digest: &str, temp: &Temp) -> Result<()> {
+        let place = self.layout.box_dir(digest);
+        match std::fs::rename(&place, temp.bin()) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", &place, &source))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tries a catalogue's sources one after the other.
+    fn add_from_catalogue(&self, entry: &catalogue::CatalogueBox, task: &mut Task<'_>) -> Result<BoxImage> {
+        let mut failures = Vec::new();
+        for place in &entry.sources {
+            let source = Source::parse(&place.url, self.layout.root())?;
+            let add = Add { sha256: place.sha256.as_deref(), ..Add::new(source).named(&entry.name) };
+            match self.add(&add, task) {
+                Err(error) if is_the_sources_fault(error.kind()) => failures.push(error),
+                done => return done,
+            }
+        }
+        let (kind, message) = match failures.is_empty() {
+            true => (Kind::BoxNotFound, format!("the box {} has not been added yet", entry.name)),
+            false => {
+                (Kind::Download, format!("the box {} could not be had from any of its sources", entry.name))
+            }
+        };
+        let error = failures.iter().fold(Error::new(kind, message), |error, one| error.detail(one.message()));
+        Err(entry.hints.iter().fold(error, |error, hint| error.hint(hint)))
+    }
+
+    /// The error for a name that nothing has.
+    fn unknown(&self, name: &str) -> Error {
+        let error = Error::new(Kind::BoxNotFound, format!("there is no box called {name}"));
+        if name.contains('/') {
+            return error
+                .detail("neither a file of that path is there, nor has a box of that name been added")
+                .hint(format!("download the box and type: lab box add {name} FILE"));
+        }
+        // An unreadable index or catalogue has been reported before this.
+        let added = Index::read(&self.layout).map(|index| index.names.into_keys().collect());
+        let mut names: Vec<String> = added.unwrap_or_default();
+        names.extend(catalogue::all().unwrap_or_default().into_iter().map(|entry| entry.name));
+        let nearest = names
+            .iter()
+            .map(|known| (strsim::damerau_levenshtein(known, name), known))
+            .filter(|(distance, _)| *distance <= 2)
+            .min();
+        let error = match nearest {
+            Some((_, known)) => error.hint(format!("did you mean {known}?")),
+            None => error,
+        };
+        error.hint(format!(
+            "`lab box list` shows those that there are; to add one: lab box add {name} FILE-OR-URL"
+        ))
+    }
+}
+
+/// Whether another source may do better.
+fn is_the_sources_fault(kind: Kind) -> bool {
+    matches!(kind, Kind::Download | Kind::BoxChecksum | Kind::BadBox | Kind::HostileBox | Kind::BoxNotFound)
+}
+
+/// A file by its real path, as far as it is there.
+fn real(source: Source) -> Source {
+    match source {
+        Source::File(path) => {
+            let real = std::fs::canonicalize(&path).or_else(|_| std::path::absolute(&path));
+            Source::File(real.unwrap_or(path))
+        }
+        other => other,
+    }
+}
+
+fn must_be_a_file(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(metadata) if metadata.is_dir() => {
+            let message = format!("not a box: {} is a folder", path.display());
+            Err(Error::new(Kind::BadBox, message).hint("a box is one file, such as demo.box"))
+        }
+        Ok(_) => Err(Error::new(Kind::BadBox, format!("not a box: {} is no file", path.display()))),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+            let hint = if path.iter().any(|part| part == "~") {
+                "`~` has no meaning here: write the whole path"
+            } else {
+                "a relative path in a Labfile starts at the Labfile's folder"
+            };
+            let message = format!("there is no box at {}", path.display());
+            Err(Error::new(Kind::BoxNotFound, message).hint(hint))
+        }
+        Err(source) => Err(Error::io("read", path, &source)),
+    }
+}
+
+fn check_digest(source: &Source, expected: Option<&str>, found: &str) -> Result<()> {
+    match expected {
+        Some(expected) if !expected.eq_ignore_ascii_case(found) => {
+            let message = format!("the box {} is not the one that was asked for", source.key());
+            Err(Error::new(Kind::BoxChecksum, message)
+                .detail(format!("its sha256 should be {expected}"))
+                .detail(format!("               and is {found}"))
+                .hint(
+                    "it was damaged on its way, or replaced: get it again, or ask whoever gave you the sum",
+                ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn give_name(index: &mut Index, name: &str, digest: &str, replace: bool) -> Result<()> {
+    if index.names.get(name).is_some_and(|other| other != digest) && !replace {
+        return Err(Error::new(Kind::Usage, format!("another box is called {name} already"))
+            .hint(format!("choose another name, or replace it: lab box add --force {name} …")));
+    }
+    index.names.insert(name.to_owned(), digest.to_owned());
+    Ok(())
+}
+
+fn changed(path: &Path) -> Error {
+    Error::new(Kind::BadBox, format!("{} changed while it was read", path.display()))
+        .hint("wait until whatever writes it has finished, then run the same command again")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,342 @@
+use std::fs::File;
+use std::path::PathBuf;
+
+use super::*;
+use crate::boxes::archive::tests::{gzip, tar};
+use crate::boxes::disk::tests::{DESCRIPTOR, qcow2, vmdk};
+use crate::boxes::download::tests::{ok, serve};
+use crate::boxes::ovf::tests::SATA;
+use crate::boxes::{Progress, manifest::Format};
+use crate::cancel::Cancel;
+
+/// A home with a store, and a folder beside it with a box in it.
+struct Fixture {
+    _dir: tempfile::TempDir,
+    home: PathBuf,
+    lab: PathBuf,
+    store: Store,
+}
+
+/// A genuine small box; `text` makes it one of its own.
+fn a_box(text: &str) -> Vec<u8> {
+    gzip(&tar(&[
+        ("./metadata.json", br#"{"provider":"virtualbox"}"#),
+        ("./box.ovf", SATA.as_bytes()),
+        ("./box-disk001.vmdk", &vmdk(DESCRIPTOR)),
+        ("./info.json", text.as_bytes()),
+    ]))
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let real = std::fs::canonicalize(dir.path()).unwrap();
+        let (home, lab) = (real.join("home"), real.join("lab"));
+        std::fs::create_dir(&lab).unwrap();
+        std::fs::write(lab.join("a.box"), a_box("a")).unwrap();
+        let store = Store::open(&home).unwrap();
+        Fixture { _dir: dir, home, lab, store }
+    }
+
+    /// Resolves, and tells what was done for it.
+    fn resolve(&self, reference: &str) -> Result<(BoxImage, Vec<Phase>)> {
+        let mut phases = Vec::new();
+        let mut progress = |at: Progress| {
+            if phases.last() != Some(&at.phase) {
+                phases.push(at.phase);
+            }
+        };
+        let task = &mut Task { cancel: &Cancel::new(), progress: &mut progress };
+        let image = self.store.resolve(reference, &self.lab, task)?;
+        Ok((image, phases))
+    }
+
+    fn add(&self, add: &Add<'_>) -> Result<BoxImage> {
+        self.store.add(add, &mut Task { cancel: &Cancel::new(), progress: &mut |_| {} })
+    }
+
+    fn file(&self, name: &str) -> Source {
+        Source::File(self.lab.join(name))
+    }
+
+    /// That the store holds `boxes` boxes and nothing unfinished.
+    fn assert_tidy(&self, boxes: usize) {
+        let root = self.home.join("boxes");
+        let names = std::fs::read_dir(&root).into_iter().flatten();
+        let mut names: Vec<_> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| !digest::is_digest(name));
+        names.sort();
+        let known = ["index.json", "locks", "store.lock", "tmp"];
+        assert!(names.iter().all(|name| known.contains(&name.as_str())), "{names:?}");
+        let unfinished = std::fs::read_dir(root.join("tmp")).into_iter().flatten().count();
+        assert_eq!(unfinished, 0);
+        assert_eq!(self.store.list().unwrap().len(), boxes);
+    }
+}
+
+#[test]
+fn a_path_is_added_at_first_and_then_only_looked_up() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.store.find("a.box", &fixture.lab).unwrap(), None);
+    assert!(!fixture.home.exists(), "looking touches nothing");
+    let (image, phases) = fixture.resolve("a.box").unwrap();
+    assert_eq!(phases, [Phase::Unpacking]);
+    assert_eq!(image.name, "a");
+    assert_eq!(image.digest, digest::of_bytes(&a_box("a")));
+    assert_eq!((image.disk_format.as_str(), image.hardware.memory_mib), ("vmdk", 384));
+    assert_eq!(std::fs::read(&image.disk).unwrap(), vmdk(DESCRIPTOR));
+    assert_eq!(image.disk.parent(), Some(image.dir.as_path()));
+    assert_eq!(image.login, crate::boxes::Login { user: "vagrant".into(), key: None });
+
+    for reference in ["./a.box", "../lab/a.box", fixture.lab.join("a.box").to_str().unwrap()] {
+        let (again, phases) = fixture.resolve(reference).unwrap();
+        assert_eq!((&again, phases), (&image, vec![]), "{reference}");
+    }
+    fixture.assert_tidy(1);
+    let entry = fixture.store.list().unwrap().remove(0);
+    let manifest = entry.manifest.unwrap();
+    assert_eq!((manifest.format, manifest.version, entry.names.len()), (Format::Virtualbox, 1, 0));
+}
+
+#[test]
+fn a_known_file_is_not_read_again_until_its_stamp_changes() {
+    let fixture = Fixture::new();
+    let path = fixture.lab.join("a.box");
+    let (first, _) = fixture.resolve("a.box").unwrap();
+    // Other bytes of the same length, at the same time: whoever read them would see.
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    let file = File::options().write(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut &file, &vec![0; a_box("a").len()]).unwrap();
+    file.set_modified(modified).unwrap();
+    assert_eq!(fixture.resolve("a.box").unwrap(), (first.clone(), vec![]));
+    // Another time: it is read, and is no box.
+    file.set_modified(modified + Duration::from_nanos(1_000_000)).unwrap();
+    assert_eq!(fixture.store.find("a.box", &fixture.lab).unwrap(), None);
+    assert_eq!(fixture.resolve("a.box").unwrap_err().kind(), Kind::BadBox);
+    // The old bytes at another time: hashed, known, not unpacked.
+    std::fs::write(&path, a_box("a")).unwrap();
+    assert_eq!(fixture.resolve("a.box").unwrap(), (first.clone(), vec![Phase::Checking]));
+    // Another box in its place.
+    std::fs::write(&path, a_box("other")).unwrap();
+    let (second, _) = fixture.resolve("a.box").unwrap();
+    assert_ne!(second.digest, first.digest);
+    fixture.assert_tidy(2);
+    // A stick that was pulled out.
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(fixture.resolve("a.box").unwrap(), (second, vec![]));
+}
+
+#[test]
+fn names_lead_to_boxes() {
+    let fixture = Fixture::new();
+    let image = fixture.add(&Add::new(fixture.file("a.box")).named("mine/a")).unwrap();
+    assert_eq!(image.name, "mine/a");
+    assert_eq!(fixture.resolve("mine/a").unwrap(), (image.clone(), vec![]));
+    std::fs::write(fixture.lab.join("b.box"), a_box("b")).unwrap();
+    let other = Add::new(fixture.file("b.box")).named("mine/a");
+    assert_eq!(fixture.add(&other).unwrap_err().kind(), Kind::Usage);
+    assert_eq!(fixture.resolve("mine/a").unwrap().0.digest, image.digest);
+    fixture.add(&Add { replace: true, ..other }).unwrap();
+    assert_ne!(fixture.resolve("mine/a").unwrap().0.digest, image.digest);
+    assert_eq!(fixture.add(&Add::new(fixture.file("a.box")).named("x.box")).unwrap_err().kind(), Kind::Usage);
+    fixture.assert_tidy(2);
+}
+
+#[test]
+fn what_is_not_there_is_said_with_a_way_out() {
+    let fixture = Fixture::new();
+    fixture.add(&Add::new(fixture.file("a.box")).named("lucid")).unwrap();
+    for (reference, word) in [
+        ("lucit", "did you mean lucid?"),
+        ("bento/none", "lab box add bento/none FILE"),
+        ("gone.box", "Labfile's folder"),
+        ("demo", "scripts/demo"),
+        ("nothing-like-it", "lab box list"),
+    ] {
+        let error = fixture.resolve(reference).unwrap_err();
+        assert_eq!(error.kind(), Kind::BoxNotFound, "{reference}");
+        assert!(error.hints().join("\n").contains(word), "{reference}: {error:?}");
+    }
+    assert_eq!(fixture.resolve("./").unwrap_err().kind(), Kind::BadBox);
+}
+
+#[test]
+fn the_sum_is_held_to() {
+    let fixture = Fixture::new();
+    let wrong = "0".repeat(64);
+    let error = fixture.add(&Add { sha256: Some(&wrong), ..Add::new(fixture.file("a.box")) }).unwrap_err();
+    assert_eq!(error.kind(), Kind::BoxChecksum);
+    let said = error.details().join("\n");
+    assert!(said.contains(&wrong) && said.contains(&digest::of_bytes(&a_box("a"))), "{said}");
+    fixture.assert_tidy(0);
+    let right = digest::of_bytes(&a_box("a"));
+    fixture.add(&Add { sha256: Some(&right), ..Add::new(fixture.file("a.box")) }).unwrap();
+    // A known one is held to it too.
+    assert!(fixture.add(&Add { sha256: Some(&wrong), ..Add::new(fixture.file("a.box")) }).is_err());
+}
+
+#[test]
+fn an_address_is_downloaded_once() {
+    let fixture = Fixture::new();
+    let body = a_box("net");
+    let url = serve(ok(&body, body.len()), Duration::ZERO);
+    let (image, phases) = fixture.resolve(&url).unwrap();
+    assert_eq!((image.digest.clone(), image.name.as_str()), (digest::of_bytes(&body), "a"));
+    assert_eq!(phases, [Phase::Downloading, Phase::Unpacking]);
+    // Nobody listens there any more.
+    assert_eq!(fixture.resolve(&url).unwrap(), (image, vec![]));
+    fixture.assert_tidy(1);
+    let cut = serve(ok(&body[..body.len() / 2], body.len()), Duration::ZERO);
+    assert_eq!(fixture.resolve(&cut).unwrap_err().kind(), Kind::Download);
+    let wrong = "0".repeat(64);
+    let url = serve(ok(&body, body.len()), Duration::ZERO);
+    let add = Add { sha256: Some(&wrong), ..Add::new(Source::Url(url)) };
+    assert_eq!(fixture.add(&add).unwrap_err().kind(), Kind::BoxChecksum);
+    fixture.assert_tidy(1);
+}
+
+#[test]
+fn a_box_cut_anywhere_leaves_nothing() {
+    let fixture = Fixture::new();
+    let whole = a_box("a");
+    for length in (0..whole.len()).step_by(100) {
+        std::fs::write(fixture.lab.join("cut.box"), &whole[..length]).unwrap();
+        assert_eq!(fixture.resolve("cut.box").unwrap_err().kind(), Kind::BadBox, "cut at {length}");
+        fixture.assert_tidy(0);
+    }
+}
+
+#[test]
+fn a_hostile_box_leaves_nothing() {
+    let fixture = Fixture::new();
+    let mut backed = qcow2();
+    backed[15] = 1;
+    let metadata: &[u8] = br#"{"provider":"libvirt"}"#;
+    std::fs::write(fixture.lab.join("h.box"), tar(&[("metadata.json", metadata), ("box.img", &backed)]))
+        .unwrap();
+    let error = fixture.add(&Add::new(fixture.file("h.box")).named("h")).unwrap_err();
+    assert_eq!(error.kind(), Kind::HostileBox);
+    fixture.assert_tidy(0);
+    assert_eq!(fixture.resolve("h").unwrap_err().kind(), Kind::BoxNotFound);
+}
+
+#[test]
+fn a_box_cannot_bring_our_manifest() {
+    let fixture = Fixture::new();
+    let bytes = tar(&[
+        ("box.ovf", SATA.as_bytes()),
+        ("box-disk001.vmdk", &vmdk(DESCRIPTOR)),
+        ("manifest.json", br#"{"version":1,"disk":"/etc/shadow"}"#),
+    ]);
+    std::fs::write(fixture.lab.join("m.ova"), bytes).unwrap();
+    let (image, _) = fixture.resolve("m.ova").unwrap();
+    assert!(image.disk.ends_with("files/box-disk001.vmdk"));
+}
+
+#[test]
+fn two_at_once_unpack_once() {
+    let fixture = Fixture::new();
+    let (unpacked, waited) = (std::sync::atomic::AtomicUsize::new(0), std::sync::atomic::AtomicUsize::new(0));
+    let both = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                both.wait();
+                let mut started = false;
+                let mut progress = |at: Progress| match at.phase {
+                    Phase::Unpacking if !started => {
+                        started = true;
+                        unpacked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        // Long enough for the other to find the lock taken.
+                        while waited.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+                            std::thread::yield_now();
+                        }
+                    }
+                    Phase::Waiting => {
+                        waited.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    }
+                    _ => {}
+                };
+                let task = &mut Task { cancel: &Cancel::new(), progress: &mut progress };
+                fixture.store.resolve("a.box", &fixture.lab, task).unwrap();
+            });
+        }
+    });
+    assert_eq!(unpacked.into_inner(), 1);
+    fixture.assert_tidy(1);
+}
+
+#[test]
+fn one_box_from_two_files_is_kept_once() {
+    let fixture = Fixture::new();
+    std::fs::copy(fixture.lab.join("a.box"), fixture.lab.join("b.box")).unwrap();
+    let digests = std::thread::scope(|scope| {
+        let adders = ["a.box", "b.box"].map(|name| scope.spawn(|| fixture.resolve(name).unwrap().0.digest));
+        adders.map(|adder| adder.join().unwrap())
+    });
+    assert_eq!(digests[0], digests[1]);
+    fixture.assert_tidy(1);
+}
+
+#[test]
+fn what_a_killed_add_left_is_removed_by_the_next() {
+    let fixture = Fixture::new();
+    let left = fixture.home.join("boxes/tmp/0123");
+    std::fs::create_dir_all(left.join("box/files")).unwrap();
+    std::fs::write(left.join("lock"), "").unwrap();
+    std::fs::write(left.join("box/files/disk.img"), vec![1; 1000]).unwrap();
+    std::fs::write(fixture.home.join("boxes/.new-abc"), "{").unwrap();
+    fixture.resolve("a.box").unwrap();
+    fixture.assert_tidy(1);
+}
+
+#[test]
+fn a_damaged_box_is_said_and_mended_by_an_add() {
+    let fixture = Fixture::new();
+    let (image, _) = fixture.resolve("a.box").unwrap();
+    let manifest = image.dir.parent().unwrap().join("manifest.json");
+    let damages: [&dyn Fn(); 3] = [
+        &|| std::fs::remove_file(&image.disk).unwrap(),
+        &|| std::fs::remove_file(&manifest).unwrap(),
+        &|| std::fs::write(&manifest, "{\"version\":1}").unwrap(),
+    ];
+    for damage in damages {
+        damage();
+        assert_eq!(fixture.resolve("a.box").unwrap_err().kind(), Kind::StateDamaged);
+        assert!(fixture.store.list().unwrap()[0].manifest.is_err());
+        assert_eq!(fixture.add(&Add::new(fixture.file("a.box"))).unwrap(), image);
+        fixture.resolve("a.box").unwrap();
+    }
+    std::fs::write(&manifest, "{\"version\":2}").unwrap();
+    assert_eq!(fixture.resolve("a.box").unwrap_err().kind(), Kind::StateTooNew);
+}
+
+#[test]
+fn a_box_goes_with_its_last_name() {
+    let fixture = Fixture::new();
+    let image = fixture.add(&Add::new(fixture.file("a.box")).named("one")).unwrap();
+    fixture.add(&Add::new(fixture.file("a.box")).named("two")).unwrap();
+    assert_eq!(fixture.store.remove("one").unwrap().left, ["two"]);
+    assert!(image.disk.exists());
+    assert_eq!(fixture.store.remove("one").unwrap_err().kind(), Kind::BoxNotFound);
+    assert_eq!(fixture.store.remove("two").unwrap(), Removed { digest: image.digest.clone(), left: vec![] });
+    assert!(!image.dir.exists());
+    fixture.assert_tidy(0);
+    assert_eq!(fixture.store.find("a.box", &fixture.lab).unwrap(), None);
+    fixture.resolve("a.box").unwrap();
+    fixture.store.remove(&image.digest).unwrap();
+    fixture.assert_tidy(0);
+}
+
+#[test]
+fn a_lookup_is_quick() {
+    let fixture = Fixture::new();
+    fixture.resolve("a.box").unwrap();
+    let started = std::time::Instant::now();
+    for _ in 0..100 {
+        fixture.store.find("a.box", &fixture.lab).unwrap();
+    }
+    // A generous bound: it is some 0.1 ms.
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}

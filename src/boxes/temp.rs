@@ -1,0 +1,127 @@
+//! Temporary folders of the store, and the removal of those that a killed process left.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::layout::{self, Layout};
+use super::lock;
+use crate::atomic;
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+
+/// The store's own lock is held for moments only.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Takes the lock under which the index and `tmp/` are changed.
+pub(super) fn lock_store(layout: &Layout) -> Result<File> {
+    // Not the user's cancel: what is done under this lock is short, and often is tidying up.
+    lock::wait(&layout.store_lock(), PATIENCE, &Cancel::new(), || {})
+}
+
+/// A folder in `tmp/`, removed with all that is in it when dropped.
+#[derive(Debug)]
+pub(super) struct Temp {
+    dir: PathBuf,
+    /// Held open until we are done: tells other processes that we live.
+    lock: Option<File>,
+}
+
+impl Temp {
+    /// Makes one, and removes those whose process is dead.
+    pub(super) fn new(layout: &Layout) -> Result<Self> {
+        let parent = layout.temp();
+        create_dirs(&parent)?;
+        // Between the making of a folder and the taking of its lock nobody may look at it.
+        let _store = lock_store(layout)?;
+        sweep(&parent)?;
+        sweep_half_written(layout.root());
+        let dir = parent.join(uuid::Uuid::new_v4().simple().to_string());
+        std::fs::create_dir(&dir).map_err(|source| Error::io("create the folder", &dir, &source))?;
+        let path = dir.join(layout::TEMP_LOCK);
+        let file = lock::open(&path)?;
+        if !lock::try_lock(&file, &path)? {
+            return Err(Error::internal(format!("a new lock is taken: {}", path.display())));
+        }
+        Ok(Temp { dir, lock: Some(file) })
+    }
+
+    /// The folder in which a box is put together, to be renamed when it is whole.
+    pub(super) fn box_dir(&self) -> PathBuf {
+        self.dir.join(layout::TEMP_BOX)
+    }
+
+    /// A file to download into.
+    pub(super) fn download(&self) -> PathBuf {
+        self.dir.join(layout::TEMP_DOWNLOAD)
+    }
+
+    /// A place to move something to that is to vanish.
+    pub(super) fn bin(&self) -> PathBuf {
+        self.dir.join("removed")
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        // Windows removes no open files. Another process may now join in the removal, and is welcome.
+        drop(self.lock.take());
+        // What cannot be removed now is removed by the next add.
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Removes the temporary folders that no living process holds. The store's lock is held.
+fn sweep(parent: &Path) -> Result<()> {
+    let entries = std::fs::read_dir(parent).map_err(|source| Error::io("list", parent, &source))?;
+    for entry in entries.flatten() {
+        let path = entry.path().join(layout::TEMP_LOCK);
+        // No lock file: its process died between making the folder and the lock, or while removing.
+        let dead = match File::open(&path) {
+            Ok(file) => lock::try_lock(&file, &path)?,
+            Err(_) => true,
+        };
+        if dead {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a write of the index left that was killed. The store's lock is held, as it is for
+/// every such write, so that none is going on.
+fn sweep_half_written(root: &Path) {
+    for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(atomic::HALF_WRITTEN) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Makes a folder and those above it.
+pub(super) fn create_dirs(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(|source| Error::io("create the folder", dir, &source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dead_folders_are_swept_and_living_ones_are_not() {
+        let home = tempfile::tempdir().unwrap();
+        let layout = Layout::new(home.path());
+        let alive = Temp::new(&layout).unwrap();
+        std::fs::create_dir(alive.box_dir()).unwrap();
+        let killed = layout.temp().join("killed");
+        std::fs::create_dir_all(killed.join("box/files")).unwrap();
+        std::fs::write(killed.join(layout::TEMP_LOCK), "").unwrap();
+        let early = layout.temp().join("killed-before-its-lock");
+        std::fs::create_dir_all(&early).unwrap();
+        let next = Temp::new(&layout).unwrap();
+        assert!(alive.box_dir().exists());
+        assert!(!killed.exists() && !early.exists());
+        drop((alive, next));
+        assert_eq!(std::fs::read_dir(layout.temp()).unwrap().count(), 0);
+    }
+}

@@ -8,5 +8,6 @@ pub mod cancel;
 pub mod error;
 pub mod labfile;
 pub mod process;
+pub mod provider;
 pub mod tail;
 pub mod versioned;

@@ -1,0 +1,307 @@
+//! Disks: one base per box, made once; one overlay per machine, made in a moment.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::files::{self, Files};
+use super::version::Programs;
+use crate::atomic;
+use crate::boxes::BoxImage;
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
+use crate::process::{Cmd, Stream};
+use crate::provider::SharedDir;
+
+/// How long looking at an image, or making an empty one, may take on a slow disk.
+const IMG_PATIENCE: Duration = Duration::from_secs(60);
+/// How often the lock of another `lab` that makes the same base is tried.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+/// What is left free on the disk when a base is made, in bytes: the machines need some too.
+const HEADROOM: u64 = 256 << 20;
+
+/// Makes the base of a box unless it is there.
+///
+/// A base appears under its name when it is whole. What a killed conversion left is removed by the next
+/// one, under a lock that lets one process at a time make bases of this box.
+///
+/// # Errors
+/// [`Kind::BadBox`], [`Kind::HostileBox`], [`Kind::DiskFull`], [`Kind::ProgramMissing`],
+/// [`Kind::Interrupted`].
+pub(super) fn prepare(
+    programs: &Programs,
+    shared: &SharedDir,
+    image: &BoxImage,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(f64),
+) -> Result<()> {
+    let base = files::base(shared, &image.digest);
+    if base.exists() {
+        return Ok(());
+    }
+    let folder = files::base_dir(shared);
+    fs::create_dir_all(&folder).map_err(|source| Error::io("create the folder", &folder, &source))?;
+    let _lock = lock(&folder, &image.digest, cancel)?;
+    if base.exists() {
+        return Ok(());
+    }
+    let prefix = format!("{}.part-", image.digest);
+    remove_leftovers(&folder, &prefix)?;
+    inspect(programs, image, cancel)?;
+    check_space(programs, image, &folder, cancel)?;
+    let part = tempfile::Builder::new()
+        .prefix(&prefix)
+        .tempfile_in(&folder)
+        .map_err(|source| Error::io("create a file in", &folder, &source))?;
+    convert(programs, image, part.path(), cancel, progress)?;
+    let failed = |source: std::io::Error| Error::io("write", &base, &source);
+    // Reopened: the conversion may have put another file under the name.
+    let written = File::open(part.path()).map_err(failed)?;
+    written.sync_all().map_err(failed)?;
+    let mut permissions = written.metadata().map_err(failed)?.permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(part.path(), permissions).map_err(failed)?;
+    part.into_temp_path().persist(&base).map_err(|error| failed(error.error))?;
+    atomic::sync_dir(folder.as_path())
+}
+
+/// Removes the base of a box, if there is one.
+pub(super) fn remove(shared: &SharedDir, digest: &str) -> Result<()> {
+    let base = files::base(shared, digest);
+    match std::fs::remove_file(&base) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", &base, &source))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a machine's disk, an overlay over the base of its box, unless it is there.
+///
+/// # Errors
+/// [`Kind::WrongState`] when there is no base; what [`Cmd::run`] has.
+pub(super) fn create_overlay(
+    programs: &Programs,
+    shared: &SharedDir,
+    image: &BoxImage,
+    files: &Files<'_>,
+    cancel: &Cancel,
+) -> Result<()> {
+    let (disk, base) = (files.disk(), files::base(shared, &image.digest));
+    if disk.exists() {
+        return Ok(());
+    }
+    if !base.exists() {
+        return Err(Error::new(Kind::WrongState, format!("the base image of {} is not there", image.name))
+            .detail(format!("{} does not exist", base.display()))
+            .hint("`lab up` makes it"));
+    }
+    let part = files.part()?;
+    let create = programs.img()?.args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"]);
+    said_full(create.arg(&base).arg(part.path()).timeout(IMG_PATIENCE).run(cancel), &disk)?;
+    let failed = |source: std::io::Error| Error::io("create", &disk, &source);
+    File::open(part.path()).and_then(|part| part.sync_all()).map_err(failed)?;
+    part.into_temp_path().persist(&disk).map_err(|error| failed(error.error))?;
+    atomic::sync_dir(files.dir())
+}
+
+/// Frees the space of saved RAM that nobody will load any more.
+pub(super) fn delete_snapshot(programs: &Programs, files: &Files<'_>, snapshot: &str) -> Result<()> {
+    let delete = programs.img()?.args(["snapshot", "-q", "-d", snapshot]).arg(files.disk());
+    delete.timeout(IMG_PATIENCE).run(&Cancel::new()).map(drop)
+}
+
+/// One process at a time makes the base of a box. The lock ends with its holder.
+fn lock(folder: &Path, digest: &str, cancel: &Cancel) -> Result<File> {
+    let path = folder.join(format!("{digest}.lock"));
+    let failed = |source: std::io::Error| Error::io("lock", &path, &source);
+    let file = File::create(&path).map_err(failed)?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => cancel.sleep(LOCK_PAUSE)?,
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+    }
+}
+
+fn remove_leftovers(folder: &Path, prefix: &str) -> Result<()> {
+    let entries = fs::read_dir(folder).map_err(|source| Error::io("read the folder", folder, &source))?;
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            files::remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A disk image that points to other files would put them into the guest: `/etc/shadow`, say. One
+/// that came in a box has to stand for itself, or be made of files of the box.
+fn inspect(programs: &Programs, image: &BoxImage, cancel: &Cancel) -> Result<()> {
+    let info = img_json(programs.img()?.args(["info", "--output=json"]), image, cancel)?;
+    let folder = fs::canonicalize(&image.dir).map_err(|source| Error::io("read", &image.dir, &source))?;
+    match outside(&info, &folder) {
+        None => Ok(()),
+        Some(file) => Err(Error::new(
+            Kind::HostileBox,
+            format!("the disk of {} points to a file outside of the box", image.name),
+        )
+        .detail(format!("{} names {file}", image.disk.display()))
+        .hint("do not use this box; where it was exported in pieces, export it again as one disk")),
+    }
+}
+
+/// A file that an image, described by `qemu-img info`, takes data from and that is not in `folder`.
+fn outside(info: &Value, folder: &Path) -> Option<String> {
+    let specific = &info["format-specific"]["data"];
+    let chained = [&info["backing-filename"], &info["full-backing-filename"], &specific["data-file"]];
+    if let Some(file) = chained.into_iter().find_map(Value::as_str) {
+        return Some(file.to_owned());
+    }
+    let extents = specific["extents"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let inside = |file: &str| fs::canonicalize(folder.join(file)).is_ok_and(|file| file.starts_with(folder));
+    extents
+        .iter()
+        .filter_map(|extent| extent["filename"].as_str())
+        .find(|file| !inside(file))
+        .map(str::to_owned)
+}
+
+/// Refuses to begin what would fill the disk.
+fn check_space(programs: &Programs, image: &BoxImage, folder: &Path, cancel: &Cancel) -> Result<()> {
+    let measured =
+        img_json(programs.img()?.args(["measure", "--output=json", "-O", "qcow2"]), image, cancel)?;
+    let Some(free) = free_space(folder) else { return Ok(()) };
+    match measured["required"].as_u64() {
+        Some(required) if free < required.saturating_add(HEADROOM) => {
+            let mib = |bytes: u64| bytes >> 20;
+            Err(Error::new(
+                Kind::DiskFull,
+                format!(
+                    "not enough space for the base image of {}: {} MiB are needed, {} MiB are free",
+                    image.name,
+                    mib(required.saturating_add(HEADROOM)),
+                    mib(free)
+                ),
+            )
+            .detail(format!("in {}", folder.display()))
+            .hint("free some space, or set LAB_HOME to a folder on another disk"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that may be written to the disk that `folder` is on, as far as the system tells.
+#[cfg(unix)]
+fn free_space(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
+/// Unknown here.
+#[cfg(not(unix))]
+fn free_space(_: &Path) -> Option<u64> {
+    None
+}
+
+/// Has qemu-img say something of the box's disk.
+fn img_json(command: Cmd, image: &BoxImage, cancel: &Cancel) -> Result<Value> {
+    let command = command.args(["-f", &image.disk_format]).arg(&image.disk).timeout(IMG_PATIENCE);
+    let output = command.output(cancel)?;
+    if !output.status.success() {
+        return Err(unreadable(image, &output.stderr));
+    }
+    serde_json::from_str(&output.stdout).map_err(|source| command.failed(&output).detail(source.to_string()))
+}
+
+fn unreadable(image: &BoxImage, words: &str) -> Error {
+    Error::new(Kind::BadBox, format!("the disk of {} could not be read as {}", image.name, image.disk_format))
+        .detail(words.trim_end())
+        .hint("the box is damaged: remove it (`lab box remove`) and get it again")
+}
+
+/// Writes the box's disk to `to` as qcow2.
+fn convert(
+    programs: &Programs,
+    image: &BoxImage,
+    to: &Path,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(f64),
+) -> Result<()> {
+    // -W: the target need not be written in order.
+    let command = programs.img()?.args(["convert", "-p", "-W", "-f", &image.disk_format, "-O", "qcow2"]);
+    let command = command.arg(&image.disk).arg(to);
+    let mut words = String::new();
+    let status = command.stream(
+        cancel,
+        |_| Ok(()),
+        |stream, line| match (stream, percent(line)) {
+            (Stream::Out, Some(percent)) => progress(percent / 100.0),
+            (Stream::Out, None) => {}
+            (Stream::Err, _) => words.extend([line, "\n"]),
+        },
+    )?;
+    if status.success() {
+        Ok(())
+    } else if words.contains("No space left") {
+        Err(disk_full(to).detail(words.trim_end()))
+    } else {
+        Err(unreadable(image, &words))
+    }
+}
+
+/// Reads `    (12.34/100%)`.
+fn percent(line: &str) -> Option<f64> {
+    line.trim().strip_prefix('(')?.split_once('/')?.0.parse().ok()
+}
+
+/// Tells a full disk from other failures of qemu-img.
+fn said_full(result: Result<String>, path: &Path) -> Result<()> {
+    result.map(drop).map_err(|error| {
+        let full = error.details().iter().any(|line| line.contains("No space left"));
+        if full {
+            error.details().iter().fold(disk_full(path), |full, line| full.detail(line.as_str()))
+        } else {
+            error
+        }
+    })
+}
+
+fn disk_full(path: &Path) -> Error {
+    Error::new(Kind::DiskFull, format!("the disk is full: could not write {}", path.display()))
+        .hint("free some space, then run the same command again")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn progress_is_read() {
+        assert_eq!(percent("    (12.34/100%)"), Some(12.34));
+        assert_eq!(percent("qemu-img: error"), None);
+    }
+
+    #[test]
+    fn images_that_reach_outside_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = fs::canonicalize(dir.path()).unwrap();
+        let inside = folder.join("box-disk1.vmdk");
+        fs::write(&inside, "").unwrap();
+        let extents =
+            |file: &Path| json!({ "format-specific": { "data": { "extents": [{ "filename": file }] } } });
+        assert_eq!(outside(&json!({ "format": "raw" }), &folder), None);
+        assert_eq!(outside(&extents(&inside), &folder), None);
+        assert_eq!(outside(&extents(Path::new("/etc/passwd")), &folder).as_deref(), Some("/etc/passwd"));
+        let dots = folder.join("../../etc/passwd");
+        assert!(outside(&extents(&dots), &folder).is_some());
+        let backed = json!({ "backing-filename": "/etc/shadow" });
+        assert_eq!(outside(&backed, &folder).as_deref(), Some("/etc/shadow"));
+        let split = json!({ "format-specific": { "data": { "data-file": "x" } } });
+        assert_eq!(outside(&split, &folder).as_deref(), Some("x"));
+    }
+}

@@ -1,0 +1,198 @@
+//! The names of all files that this provider makes, and how the small ones are written.
+//!
+//! Those in the machine's folder are also what QEMU's own command line calls them: QEMU is started
+//! inside that folder, so that blanks, commas and any depth of the path above never reach its option
+//! parser. Sockets cannot be had that way (their path is limited for whoever connects) and lie in
+//! [`MachineSpec::run_dir`].
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::atomic;
+use crate::error::{Error, Kind, Result};
+use crate::provider::{MachineSpec, SharedDir};
+
+/// The machine's disk: a qcow2 overlay over the base, with the suspended RAM inside.
+pub(super) const DISK: &str = "disk.qcow2";
+/// What QEMU itself says. Also the lock that tells whether it lives, see [`super::daemon`].
+pub(super) const LOG: &str = "qemu.log";
+/// The serial console.
+pub(super) const CONSOLE: &str = "console.log";
+/// QEMU's process id, written by QEMU.
+pub(super) const PID: &str = "qemu.pid";
+/// The hardware that the machine was last started with, see [`super::suspend`].
+pub(super) const BOARD: &str = "qemu.json";
+/// There while the machine is suspended, see [`super::suspend`].
+pub(super) const SUSPENDED: &str = "suspended.json";
+
+/// How temporary files of ours begin, in the machine's folder; leftovers are removed by `destroy`.
+const PART_PREFIX: &str = ".qemu-";
+
+/// The longest path of a unix socket that both Linux (108 bytes) and macOS (104) take, with its
+/// final zero byte.
+const SOCKET_PATH_LIMIT: usize = 103;
+
+/// One of QEMU's two monitors. Each serves one client at a time: with a second one, somebody who
+/// holds the first for long (waiting for a shutdown) does not make the machine look dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    /// For commands that change something.
+    Control,
+    /// For short questions.
+    Query,
+}
+
+impl Channel {
+    /// Both of them.
+    pub(super) const ALL: [Channel; 2] = [Channel::Control, Channel::Query];
+
+    /// Its name on QEMU's command line.
+    pub(super) fn id(self) -> &'static str {
+        match self {
+            Channel::Control => "control",
+            Channel::Query => "query",
+        }
+    }
+}
+
+/// Where one machine's files are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Files<'a> {
+    dir: &'a Path,
+    run_dir: &'a Path,
+    id: &'a str,
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn of(machine: &'a MachineSpec) -> Self {
+        Files { dir: &machine.dir, run_dir: &machine.run_dir, id: &machine.id }
+    }
+
+    pub(super) fn dir(&self) -> &'a Path {
+        self.dir
+    }
+
+    pub(super) fn disk(&self) -> PathBuf {
+        self.dir.join(DISK)
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.dir.join(LOG)
+    }
+
+    pub(super) fn console(&self) -> PathBuf {
+        self.dir.join(CONSOLE)
+    }
+
+    pub(super) fn pid(&self) -> PathBuf {
+        self.dir.join(PID)
+    }
+
+    pub(super) fn board(&self) -> PathBuf {
+        self.dir.join(BOARD)
+    }
+
+    pub(super) fn suspended(&self) -> PathBuf {
+        self.dir.join(SUSPENDED)
+    }
+
+    /// A monitor's socket. Twelve digits made of the machine's id keep it short, and apart from the
+    /// other machines of the lab, which share the folder.
+    pub(super) fn socket(&self, channel: Channel) -> PathBuf {
+        let [a, b, c, d, e, f, ..]: [u8; 32] = Sha256::digest(self.id.as_bytes()).into();
+        let channel = match channel {
+            Channel::Control => 'c',
+            Channel::Query => 'q',
+        };
+        self.run_dir.join(format!("{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{f:02x}.{channel}"))
+    }
+
+    /// The path of a monitor's socket, as text and short enough for the operating system.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when it is not.
+    pub(super) fn socket_text(&self, channel: Channel) -> Result<String> {
+        let socket = self.socket(channel);
+        match socket.to_str() {
+            Some(text) if text.len() <= SOCKET_PATH_LIMIT => Ok(text.to_owned()),
+            _ => {
+                Err(Error::new(Kind::Io, format!("{} cannot be the path of a unix socket", socket.display()))
+                    .detail(format!("such a path is UTF-8 and has at most {SOCKET_PATH_LIMIT} bytes")))
+            }
+        }
+    }
+
+    /// A temporary file in the machine's folder, gone when dropped.
+    pub(super) fn part(&self) -> Result<tempfile::NamedTempFile> {
+        tempfile::Builder::new()
+            .prefix(PART_PREFIX)
+            .tempfile_in(self.dir)
+            .map_err(|source| Error::io("create a file in", self.dir, &source))
+    }
+
+    /// Removes all files of a machine whose QEMU has ended. Those not there are no error.
+    pub(super) fn remove_all(&self) -> Result<()> {
+        // The disk first: without it the machine is absent, whatever else is still there.
+        for name in [DISK, SUSPENDED, BOARD, PID, CONSOLE, LOG] {
+            remove(&self.dir.join(name))?;
+        }
+        for channel in Channel::ALL {
+            remove(&self.socket(channel))?;
+        }
+        let Ok(entries) = fs::read_dir(self.dir) else { return Ok(()) };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(PART_PREFIX) || name.starts_with(atomic::HALF_WRITTEN) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The folder of all bases.
+pub(super) fn base_dir(shared: &SharedDir) -> PathBuf {
+    shared.join("qemu")
+}
+
+/// The base of the box with this digest.
+pub(super) fn base(shared: &SharedDir, digest: &str) -> PathBuf {
+    base_dir(shared).join(format!("{digest}.qcow2"))
+}
+
+/// Removes a file; that it is not there is no error.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => Err(Error::io("remove", path, &source)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a file so that it does not come back after a power cut.
+pub(super) fn remove_for_good(path: &Path) -> Result<()> {
+    if path.exists() {
+        remove(path)?;
+        path.parent().map_or(Ok(()), atomic::sync_dir)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_path_that_the_system_would_cut_off_is_refused() {
+        let dir = PathBuf::from("/m");
+        let long = PathBuf::from(format!("/{}", "x".repeat(100)));
+        let id = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
+        let short = Files { dir: &dir, run_dir: Path::new("/run/lab"), id };
+        assert_eq!(short.socket_text(Channel::Query).unwrap(), "/run/lab/40ed71cc50fb.q");
+        let deep = Files { dir: &dir, run_dir: &long, id };
+        assert_eq!(deep.socket_text(Channel::Query).unwrap_err().kind(), Kind::Io);
+    }
+}

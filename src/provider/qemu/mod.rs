@@ -1,0 +1,398 @@
+//! The QEMU provider: one `qemu-system-*` per machine, driven over QMP.
+//!
+//! It keeps no notes of what runs: a machine's state is what is there. The disk tells that a machine
+//! exists, a lock that its QEMU lives ([`daemon`]), the monitor what it does ([`qmp`]), a marker that it
+//! is suspended ([`suspend`]). So nothing can disagree with the truth after a kill at any moment.
+
+mod accel;
+mod base;
+mod command;
+mod daemon;
+mod failure;
+mod files;
+mod qmp;
+mod socket;
+mod suspend;
+mod version;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use self::accel::{Accelerator, Choice, Host};
+use self::command::Wake;
+use self::files::{Channel, Files};
+use self::qmp::{Failure, Qmp};
+use self::suspend::Record;
+use self::version::{Programs, Version};
+use super::{Availability, Features, MachineSpec, PowerState, Provider, SharedDir};
+use crate::boxes::{Arch, BoxImage, Hardware};
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
+
+/// How long a question to a QEMU may take, whole. Some 2 ms are usual; one that hangs must not hold up
+/// `lab status`.
+const QUESTION: Duration = Duration::from_millis(400);
+/// How long QEMU may take for a command that it does at once.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long QEMU may take from its start to its first word.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+/// How long QEMU may write what it has in memory to its disk when told to quit, before it is killed.
+const QUIT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a machine may be between two states before `start` gives up on it.
+const UNCLEAR_PATIENCE: Duration = Duration::from_secs(15);
+/// How often the power button is pressed: early in its boot, a guest does not hear it.
+const PRESS_EVERY: Duration = Duration::from_secs(4);
+/// How long a wait for the guest's shutdown lasts before the cancel flag is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Runs machines with QEMU.
+#[derive(Debug)]
+pub struct Qemu {
+    shared: SharedDir,
+    programs: Programs,
+    /// What `LAB_QEMU_ACCEL` says; a mistake in it is reported when it matters.
+    wish: Result<Option<Accelerator>>,
+    /// The emulators' versions, once asked.
+    versions: Mutex<Vec<(Arch, Version)>>,
+}
+
+impl Qemu {
+    /// A provider that keeps its bases in `shared`. Starts and looks for nothing; reads the
+    /// environment variables `LAB_QEMU` (a folder to take QEMU's programs from) and
+    /// `LAB_QEMU_ACCEL` (`kvm`, `hvf`, `whpx` or `tcg`).
+    pub fn new(shared: SharedDir) -> Self {
+        let wish = std::env::var(accel::WISH).ok().filter(|wish| !wish.is_empty());
+        Qemu {
+            shared,
+            programs: Programs::from_environment(),
+            wish: wish.as_deref().map(Accelerator::parse).transpose(),
+            versions: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn choice(&self, guest: Arch) -> Result<Choice> {
+        Ok(accel::choose(Host::here(), guest, self.wish.clone()?))
+    }
+
+    /// The emulator's version, asked at most once.
+    fn version(&self, arch: Arch, cancel: &Cancel) -> Result<Version> {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, version)) = versions.iter().find(|(known, _)| *known == arch) {
+            return Ok(*version);
+        }
+        let version = self.programs.version(arch, cancel)?;
+        versions.push((arch, version));
+        Ok(version)
+    }
+
+    /// Off or Suspended → Running.
+    fn launch(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        let files = Files::of(machine);
+        let name = &machine.name;
+        let resume = suspend::is_suspended(&files);
+        let (record, wake, limit) = if resume {
+            (Record::read(name, &files)?, Wake::Load(suspend::SNAPSHOT), suspend::RAM_PATIENCE)
+        } else {
+            let accelerator = self.choice(machine.hardware.arch)?.accelerator;
+            let record = Record::new(accelerator, command::board(machine, accelerator)?);
+            record.write(&files)?;
+            (record, Wake::Boot, START_PATIENCE)
+        };
+        let arguments = command::arguments(machine, &record.board, record.accelerator, wake)?;
+        let command = self.programs.system(machine.hardware.arch)?.args(arguments).dir(files.dir());
+        let mut qmp = daemon::launch(name, &files, &command, limit, cancel)?;
+        if resume { suspend::wake(name, &files, &mut qmp) } else { Ok(()) }
+    }
+}
+
+impl Provider for Qemu {
+    fn name(&self) -> &'static str {
+        "qemu"
+    }
+
+    fn features(&self) -> Features {
+        Features { host_on_private_network: false, suspend: true, live_snapshots: true }
+    }
+
+    fn check(&self, hardware: &Hardware, cancel: &Cancel) -> Result<Availability> {
+        command::supports(hardware)?;
+        let choice = self.choice(hardware.arch)?;
+        self.programs.img()?;
+        let version = self.version(hardware.arch, cancel)?.require()?;
+        Ok(Availability {
+            version: version.to_string(),
+            acceleration: choice.describe(),
+            slow: choice.accelerator == Accelerator::Tcg,
+        })
+    }
+
+    fn prepare_base(&self, image: &BoxImage, cancel: &Cancel, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        base::prepare(&self.programs, &self.shared, image, cancel, progress)
+    }
+
+    fn remove_base(&self, digest: &str) -> Result<()> {
+        base::remove(&self.shared, digest)
+    }
+
+    fn states(&self, machines: &[MachineSpec]) -> Result<Vec<PowerState>> {
+        // Side by side, so that several that hang take no longer than one.
+        thread::scope(|scope| {
+            let asked: Vec<_> = machines.iter().map(|machine| scope.spawn(move || state(machine))).collect();
+            let answer = |asked: thread::ScopedJoinHandle<'_, Result<PowerState>>| {
+                asked.join().unwrap_or_else(|_| Err(Error::internal("asking for a machine's state panicked")))
+            };
+            asked.into_iter().map(answer).collect()
+        })
+    }
+
+    fn create(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        base::create_overlay(&self.programs, &self.shared, &machine.image, &Files::of(machine), cancel)
+    }
+
+    fn start(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        let until = Instant::now() + UNCLEAR_PATIENCE;
+        loop {
+            match state(machine)? {
+                PowerState::Running => return Ok(()),
+                PowerState::Off | PowerState::Suspended => return self.launch(machine, cancel),
+                PowerState::Paused => {
+                    let mut qmp = control(machine, "start it")?;
+                    return suspend::wake(&machine.name, &Files::of(machine), &mut qmp);
+                }
+                PowerState::Absent => {
+                    return Err(wrong_state(machine, "does not exist").hint("`lab up` makes it"));
+                }
+                PowerState::Unclear if Instant::now() < until => cancel.sleep(TICK)?,
+                PowerState::Unclear => return Err(Failure::Silent.error(&machine.name, "start it")),
+            }
+        }
+    }
+
+    fn shut_down(&self, machine: &MachineSpec, patience: Duration, cancel: &Cancel) -> Result<bool> {
+        let files = Files::of(machine);
+        let until = Instant::now() + patience;
+        match state(machine)? {
+            PowerState::Absent | PowerState::Off => return Ok(true),
+            PowerState::Suspended => {
+                let name = &machine.name;
+                return Err(wrong_state(machine, "is suspended, so its power button does nothing").hint(
+                    format!("`lab resume {name}` first, or `lab halt --force {name}` to give its RAM up"),
+                ));
+            }
+            PowerState::Unclear => return Ok(false),
+            PowerState::Running | PowerState::Paused => {}
+        }
+        let mut qmp = control(machine, "shut it down")?;
+        suspend::wake(&machine.name, &files, &mut qmp)?;
+        let mut press_at = Instant::now();
+        loop {
+            cancel.check()?;
+            let now = Instant::now();
+            if now >= press_at {
+                match qmp.execute("system_powerdown", json!({}), ANSWER) {
+                    Ok(_) | Err(Failure::Gone) => {}
+                    Err(failure) => return Err(failure.error(&machine.name, "press its power button")),
+                }
+                press_at = now + PRESS_EVERY;
+            }
+            match qmp.event(TICK) {
+                Ok(_) | Err(Failure::Silent) if now < until => {}
+                Err(Failure::Gone) => return daemon::wait_for_end(&files, QUIT_PATIENCE),
+                Ok(_) | Err(Failure::Silent) => return Ok(false),
+                Err(failure) => return Err(failure.error(&machine.name, "wait for it to go off")),
+            }
+        }
+    }
+
+    fn power_off(&self, machine: &MachineSpec) -> Result<()> {
+        let files = Files::of(machine);
+        if daemon::is_alive(&files)? {
+            suspend::forget(&files)?;
+            return cut_power(machine);
+        }
+        if suspend::is_suspended(&files) {
+            suspend::forget(&files)?;
+            // Space that stays taken is no failure of cutting the power; the next suspend frees it.
+            let _ = base::delete_snapshot(&self.programs, &files, suspend::SNAPSHOT);
+        }
+        Ok(())
+    }
+
+    fn suspend(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        cancel.check()?;
+        match state(machine)? {
+            PowerState::Suspended => Ok(()),
+            PowerState::Running | PowerState::Paused => suspend::save(&machine.name, &Files::of(machine)),
+            PowerState::Unclear => Err(Failure::Silent.error(&machine.name, "suspend it")),
+            PowerState::Off | PowerState::Absent => {
+                Err(wrong_state(machine, "does not run, so there is nothing to suspend"))
+            }
+        }
+    }
+
+    fn destroy(&self, machine: &MachineSpec) -> Result<()> {
+        let files = Files::of(machine);
+        if daemon::is_alive(&files)? {
+            cut_power(machine)?;
+        }
+        files.remove_all()
+    }
+
+    fn console_log(&self, machine: &MachineSpec) -> PathBuf {
+        Files::of(machine).console()
+    }
+
+    fn alive(&self, machine: &MachineSpec) -> Result<()> {
+        let files = Files::of(machine);
+        if !daemon::is_alive(&files)? {
+            return Err(daemon::crashed(&machine.name, &files));
+        }
+        // QEMU stops a machine whose disk cannot be written; it would never answer.
+        match status(machine) {
+            Ok(status) if status == "io-error" => Err(Error::new(
+                Kind::DiskFull,
+                format!("{}: stopped, since its disk could not be written", machine.name),
+            )
+            .hint("free some space on this computer; `lab up` then lets it run on")),
+            _ => Ok(()),
+        }
+    }
+
+    fn log(&self, machine: &MachineSpec) -> Option<PathBuf> {
+        Some(Files::of(machine).log())
+    }
+}
+
+/// What a machine is doing.
+fn state(machine: &MachineSpec) -> Result<PowerState> {
+    let files = Files::of(machine);
+    if daemon::is_alive(&files)? {
+        return Ok(match status(machine).as_deref() {
+            // A guest that sleeps by its own wish is on.
+            Ok("running" | "suspended") => PowerState::Running,
+            Ok("paused" | "prelaunch" | "io-error") => PowerState::Paused,
+            // Gone: it ended just now.
+            Err(Failure::Gone) if daemon::wait_for_end(&files, QUESTION)? => PowerState::Off,
+            _ => PowerState::Unclear,
+        });
+    }
+    Ok(match (files.disk().exists(), suspend::is_suspended(&files)) {
+        (false, _) => PowerState::Absent,
+        (true, true) => PowerState::Suspended,
+        (true, false) => PowerState::Off,
+    })
+}
+
+/// QEMU's own word for what it does.
+fn status(machine: &MachineSpec) -> Result<String, Failure> {
+    let mut qmp = Qmp::connect(&Files::of(machine).socket(Channel::Query), QUESTION)?;
+    let answer = qmp.execute("query-status", json!({}), QUESTION)?;
+    answer["status"].as_str().map(str::to_owned).ok_or_else(|| Failure::Garbled(answer.to_string()))
+}
+
+/// A connection for commands that change something.
+fn control(machine: &MachineSpec, doing: &str) -> Result<Qmp> {
+    let socket = Files::of(machine).socket(Channel::Control);
+    Qmp::connect(&socket, ANSWER).map_err(|failure| failure.error(&machine.name, doing))
+}
+
+/// Ends a machine's QEMU: asked first, so that it writes its disk's tables, killed if it does not.
+fn cut_power(machine: &MachineSpec) -> Result<()> {
+    let files = Files::of(machine);
+    let told = Qmp::connect(&files.socket(Channel::Control), QUESTION)
+        .and_then(|mut qmp| qmp.execute("quit", json!({}), QUESTION));
+    let ended = match told {
+        Ok(_) | Err(Failure::Gone) => daemon::wait_for_end(&files, QUIT_PATIENCE)?,
+        Err(_) => false,
+    };
+    if ended { Ok(()) } else { daemon::kill(&machine.name, &files) }
+}
+
+fn wrong_state(machine: &MachineSpec, what: &str) -> Error {
+    Error::new(Kind::WrongState, format!("{} {what}", machine.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::boxes::{DiskController, Firmware, Login, Mac, NicModel};
+    use crate::provider::{PortForward, PrivateNetwork, Settings};
+
+    /// A machine like those of the demo, in `dir`.
+    pub(super) fn machine_in(dir: &Path) -> MachineSpec {
+        let hardware = Hardware {
+            arch: Arch::X86_64,
+            memory_mib: 256,
+            cpus: 1,
+            firmware: Firmware::Bios,
+            disk_controller: DiskController::Sata,
+            nic: NicModel::E1000,
+            base_mac: None,
+        };
+        MachineSpec {
+            name: "web1".to_owned(),
+            lab: "demo".to_owned(),
+            id: "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0".to_owned(),
+            dir: dir.to_owned(),
+            run_dir: dir.to_owned(),
+            image: BoxImage {
+                name: "demo".to_owned(),
+                digest: "d".repeat(64),
+                dir: dir.join("box"),
+                disk: dir.join("box/disk.vmdk"),
+                disk_format: "vmdk".to_owned(),
+                hardware: hardware.clone(),
+                login: Login { user: "vagrant".to_owned(), key: None },
+            },
+            hardware,
+            nat_mac: Mac([0x08, 0x00, 0x27, 0xaa, 0xbb, 0x01]),
+            private_mac: Mac([0x08, 0x00, 0x27, 0xaa, 0xbb, 0x02]),
+            network: PrivateNetwork {
+                lab_id: "5d0c".to_owned(),
+                address: [192, 168, 56, 0].into(),
+                prefix: 24,
+                port: 5601,
+            },
+            ssh_port: 2222,
+            forwards: vec![PortForward { host: 8080, guest: 80 }],
+            settings: Settings::default(),
+        }
+    }
+
+    /// The same with a short path for sockets.
+    pub(super) fn machine() -> MachineSpec {
+        MachineSpec { run_dir: "/run/lab".into(), ..machine_in(Path::new("/home/ada/class/.lab/web1")) }
+    }
+
+    #[test]
+    fn a_machine_without_files_is_absent_and_can_be_destroyed() {
+        let dir = tempfile::tempdir().unwrap();
+        let qemu = Qemu::new(SharedDir(dir.path().join("shared")));
+        let machine = machine_in(dir.path());
+        assert_eq!(qemu.states(std::slice::from_ref(&machine)).unwrap(), [PowerState::Absent]);
+        qemu.power_off(&machine).unwrap();
+        qemu.destroy(&machine).unwrap();
+        assert_eq!(qemu.start(&machine, &Cancel::new()).unwrap_err().kind(), Kind::WrongState);
+        assert_eq!(qemu.suspend(&machine, &Cancel::new()).unwrap_err().kind(), Kind::WrongState);
+        assert_eq!(qemu.alive(&machine).unwrap_err().kind(), Kind::Crashed);
+        assert!(qemu.shut_down(&machine, Duration::ZERO, &Cancel::new()).unwrap());
+    }
+
+    #[test]
+    fn the_disk_and_the_marker_tell_off_from_suspended() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = machine_in(dir.path());
+        std::fs::write(Files::of(&machine).suspended(), "{}").unwrap();
+        assert_eq!(state(&machine).unwrap(), PowerState::Absent);
+        std::fs::write(Files::of(&machine).disk(), "").unwrap();
+        assert_eq!(state(&machine).unwrap(), PowerState::Suspended);
+        suspend::forget(&Files::of(&machine)).unwrap();
+        assert_eq!(state(&machine).unwrap(), PowerState::Off);
+    }
+}

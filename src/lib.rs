@@ -6,6 +6,7 @@ pub mod atomic;
 pub mod boxes;
 pub mod cancel;
 pub mod error;
+pub mod guest;
 pub mod labfile;
 pub mod process;
 pub mod provider;

@@ -1,0 +1,233 @@
+//! `lab cp`: files to and from a machine, by a tar stream over ssh.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, PoisonError};
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
+use crate::process::{Stream, quote};
+
+use super::access::Access;
+use super::archive::Tree;
+use super::refusal::SSH_FAILED;
+use super::unpack;
+
+/// Copies a file or folder of the host to `to` in the guest (relative: to the login user's home), as the login user.
+/// Like `cp -r`: into `to` where that is a folder.
+///
+/// # Errors
+/// [`Kind::CopyFailed`] with what could not be read or written; ssh's own.
+pub fn to_guest(access: &Access, from: &Path, to: &str, cancel: &Cancel) -> Result<()> {
+    let to = in_home(to);
+    let name = name_of(from)?;
+    let tree = Tree::scan(from, Some("copy"))?;
+    if let Some(path) = tree.skipped.first() {
+        return Err(Error::new(
+            Kind::CopyFailed,
+            format!("{} is neither a file, a folder nor a symlink", path.display()),
+        )
+        .hint("nothing was copied"));
+    }
+    // Unpacked beside its place under a name of its own, then moved: it is there whole or not at all,
+    // unless a folder of that name is there, which it is merged into.
+    let command = format!(
+        r#"to={to}; name={name}
+case $to in */) [ -d "$to" ] || {{ echo "$to is not a folder" >&2; exit 1; }} ;; esac
+[ ! -d "$to" ] || to=${{to%/}}/$name
+parent=${{to%/*}}; [ "$parent" != "$to" ] || parent=.
+temp=$(mktemp -d "${{parent:-/}}/.lab-cp.XXXXXX") || exit 1
+trap 'rm -rf "$temp"' 0
+trap 'exit 1' 1 2 13 15
+head -c {size} | tar -x -p -f - -C "$temp" || exit 1
+if [ -d "$to" ] && [ -d "$temp/copy" ]; then cp -R -P -p "$temp/copy/." "$to/"
+elif [ -d "$temp/copy" ] && [ -e "$to" ]; then echo "$to is not a folder" >&2; exit 1
+elif [ -d "$to" ]; then echo "$to is a folder" >&2; exit 1
+else mv -f "$temp/copy" "$to"; fi"#,
+        to = quote(&to),
+        name = quote(&name),
+        size = tree.size(),
+    );
+    let hang_up = cancel;
+    let unsent = Mutex::new(None);
+    let failed = Cancel::new();
+    let mut errors = String::new();
+    let status = std::thread::scope(|scope| {
+        let (done, is_done) = mpsc::channel::<()>();
+        scope.spawn({
+            let failed = &failed;
+            move || super::provision::until_done(&is_done, || hang_up.is_cancelled(), failed)
+        });
+        let status = access.session().arg(format!("sh -c {}", quote(&command))).stream(
+            &failed,
+            |stdin| {
+                if let Err(error) = tree.write(stdin)
+                    && error.kind() != io::ErrorKind::BrokenPipe
+                {
+                    // The guest would wait for the rest for ever.
+                    *unsent.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    failed.cancel();
+                }
+                Ok(())
+            },
+            |_, line| note(&mut errors, line.as_bytes(), true),
+        );
+        drop(done);
+        status
+    });
+    if let Some(source) = unsent.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(Error::new(Kind::CopyFailed, format!("could not copy {}: {source}", from.display())));
+    }
+    let what = format!("{} to {}:{to}", from.display(), access.machine);
+    finish(access, &what, status?.code(), &errors)
+}
+
+/// Copies a file or folder of the guest to `to` on the host. Like `cp -r`. The guest is not trusted: nothing is
+/// written outside `to`.
+///
+/// # Errors
+/// [`Kind::CopyFailed`] with what could not be read or written; ssh's own.
+pub fn to_host(access: &Access, from: &str, to: &Path, cancel: &Cancel) -> Result<()> {
+    let from = in_home(from);
+    let (folder, name) = match from.trim_end_matches('/').rsplit_once('/') {
+        Some((folder, name)) => (format!("{folder}/"), name),
+        None => (String::from("./"), from.trim_end_matches('/')),
+    };
+    // `.` and `/` have no name: what they hold goes into `to`.
+    let (folder, name) = match name {
+        "" => ("/".to_owned(), "."),
+        "." | ".." => (from.clone(), "."),
+        name => (folder, name),
+    };
+    let target = if name != "." && to.is_dir() { to.join(name) } else { to.to_owned() };
+    let command = format!("tar -c -f - -C {} {}", quote(&folder), quote(&format!("./{name}")));
+    let mut errors = String::new();
+    let failed = Cancel::new();
+    let (status, unpacked) = std::thread::scope(|scope| {
+        let (send, receive) = mpsc::sync_channel::<Vec<u8>>(16);
+        let (done, is_done) = mpsc::channel::<()>();
+        scope.spawn({
+            let failed = &failed;
+            move || super::provision::until_done(&is_done, || cancel.is_cancelled(), failed)
+        });
+        let unpacker =
+            scope.spawn(|| unpack::unpack(Pieces { receive, piece: Vec::new(), at: 0 }, name, &target));
+        let status = access.session().arg(command).bytes(&failed, |stream, bytes| match stream {
+            // The unpacker has stopped reading: it knows why.
+            Stream::Out => {
+                if send.send(bytes.to_vec()).is_err() {
+                    failed.cancel();
+                }
+            }
+            Stream::Err => note(&mut errors, bytes, false),
+        });
+        drop((send, done));
+        (status, unpacker.join())
+    });
+    cancel.check()?;
+    let what = format!("{}:{from} to {}", access.machine, to.display());
+    let unpacked = unpacked.map_err(|_| Error::internal("unpacking panicked"))?;
+    match (status, unpacked) {
+        // What the guest said comes first: an archive that ends early is but what follows from it.
+        (Ok(status), unpacked) => finish(access, &what, status.code(), &errors).and(unpacked.map(|_| ())),
+        (Err(error), Ok(_)) => Err(error),
+        (Err(_), Err(error)) => Err(error),
+    }
+}
+
+fn finish(access: &Access, what: &str, status: Option<i32>, errors: &str) -> Result<()> {
+    match status {
+        Some(0) => Ok(()),
+        Some(SSH_FAILED) => Err(access.refused(errors)),
+        _ => {
+            let error = Error::new(Kind::CopyFailed, format!("could not copy {what}"));
+            let error = if errors.trim().is_empty() { error } else { error.detail(errors.trim()) };
+            Err(if errors.contains("ermission denied") {
+                error.hint(format!(
+                    "{} has no right to: copy to or from its home, and `sudo` the rest in `lab ssh {}`",
+                    access.user, access.machine
+                ))
+            } else {
+                error
+            })
+        }
+    }
+}
+
+/// Keeps what the guest complains of, within bounds.
+fn note(errors: &mut String, bytes: &[u8], line: bool) {
+    const LIMIT: usize = 4096;
+    if errors.len() < LIMIT {
+        errors.push_str(&String::from_utf8_lossy(bytes));
+        if line {
+            errors.push('\n');
+        }
+    }
+}
+
+/// A path in the guest as its shell takes it, quoted, from the home folder: `~/x`, which the host's
+/// shell leaves alone after `web1:`, would not be expanded.
+fn in_home(path: &str) -> String {
+    match path {
+        "" | "~" | "~/" => ".".into(),
+        path => path.strip_prefix("~/").unwrap_or(path).into(),
+    }
+}
+
+/// The last component of a path of the host; of `.` or `..` that of the folder that it means.
+fn name_of(path: &Path) -> Result<String> {
+    let whole = match path.file_name() {
+        Some(name) => name.to_owned(),
+        None => {
+            path.canonicalize().ok().and_then(|path| path.file_name().map(ToOwned::to_owned)).ok_or_else(
+                || Error::new(Kind::CopyFailed, format!("{} has no name to copy it under", path.display())),
+            )?
+        }
+    };
+    Ok(whole.to_string_lossy().into_owned())
+}
+
+/// What comes over a channel, as something to read.
+struct Pieces {
+    receive: Receiver<Vec<u8>>,
+    piece: Vec<u8>,
+    at: usize,
+}
+
+impl io::Read for Pieces {
+    fn read(&mut self, mut buffer: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.piece.len() {
+            match self.receive.recv() {
+                Ok(piece) => (self.piece, self.at) = (piece, 0),
+                Err(_) => return Ok(0),
+            }
+        }
+        let left = self.piece.get(self.at..).unwrap_or_default();
+        let count = buffer.write(left)?;
+        self.at += count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_folder_may_be_written_as_in_a_shell() {
+        for (path, expected) in
+            [("~/x", "x"), ("~", "."), ("", "."), ("/a", "/a"), ("~x", "~x"), ("a/~/b", "a/~/b")]
+        {
+            assert_eq!(in_home(path), expected);
+        }
+    }
+
+    #[test]
+    fn a_folder_is_called_by_its_own_name() {
+        assert_eq!(name_of(Path::new("a/b/")).unwrap(), "b");
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(name_of(Path::new(".")).unwrap(), here.file_name().unwrap().to_str().unwrap());
+        assert!(name_of(Path::new("/")).is_err());
+    }
+}

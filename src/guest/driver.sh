@@ -1,0 +1,239 @@
+# Runs a session's steps in a guest, as root, and lets nothing of it outlive the session by accident.
+#
+# The bootstrap (see session.rs) has unpacked this file, the plan and the scripts into $dir and reads
+# this file into itself. Standard input has been read up to where the host keeps silent: it is the
+# life line, and its end means that the host is gone. Standard output leads to the host.
+#
+# Set before this text, each as one quoted word: token (random), user (the login user), state (the
+# folder of the stamps), insecure (keys to be taken away, one a line). After it comes the plan:
+# `set_up` where the machine is to be set up, `drop_insecure_keys`, one line `step` or `copy` for each
+# step, and `finish`.
+#
+# POSIX sh: dash 0.5.5, bash and busybox ash run it.
+
+nl='
+'
+umask 022
+cd /
+HOME=/root
+export HOME
+unset SUDO_COMMAND OLDPWD
+
+# mark WORD…: tells the host something, on a line of its own that no script can make up, since it
+# does not know the token. The line end in front ends a last line that had none; where it had one, the
+# host takes the empty line away. One write, so that no other output gets between.
+mark() { printf '\n\001%s %s\n' "$token" "$*" >&4; }
+
+# All output goes through one pipe with a name (it came with the archive) and one relay, and here is why: a service that a script
+# starts may keep the script's output open for ever, and sshd ends a session only when nobody holds its
+# end. So nobody but the relay holds sshd's end, a step is over when its script has ended, and the mark
+# that says so has gone through the same pipe as the script's last words. Standard error goes the same
+# way: two pipes would lose the order in which things were said.
+exec 3<&0 </dev/null
+cat "$dir/output" 3<&- &
+relay=$!
+exec 4>"$dir/output" 5<"$dir/output" >&4 2>&4
+
+main=$$
+(
+	while read -r _; do :; done
+	kill -TERM "$main"
+) <&3 3<&- 4>&- 5<&- >/dev/null 2>&1 &
+watcher=$!
+exec 3<&-
+
+busy=
+before=
+ended=
+gone=
+# Without it (a very small busybox) a stop reaches the step's own process alone.
+group=$(command -v setsid) || group=
+
+# The host is gone, or has heard the last word. A step that runs is stopped with all it started; one
+# that has just ended well gets its stamp first, or it would be run again.
+stop() {
+	gone=1
+	[ "$busy" != stamp ] || return 0
+	trap '' TERM HUP INT
+	if [ "$busy" = step ] && [ "$!" != "$before" ]; then
+		stop_group "$!"
+	fi
+	leave 1
+}
+trap stop TERM HUP INT
+
+stop_group() {
+	kill -TERM "-$1" 2>/dev/null || kill -TERM "$1" 2>/dev/null
+	tries=0
+	while [ "$tries" -lt 20 ] && kill -0 "-$1" 2>/dev/null; do
+		tries=$((tries + 1))
+		sleep 0.1 2>/dev/null || sleep 1
+	done
+	kill -KILL "-$1" 2>/dev/null
+}
+
+# leave STATUS: what is still said by services that a script left behind is drunk up for as long as
+# they live; with nobody reading they would be killed by their next word, or wait for ever.
+leave() {
+	exec >/dev/null 2>&1 4>&-
+	cat <&5 &
+	exec 5<&-
+	kill "$watcher" "$relay"
+	[ -n "$ended" ] || rm -rf "$dir"
+	exit "$1"
+}
+
+# run COMMAND…: runs it in a process group of its own with the session's output; its status.
+run() {
+	before=$!
+	busy=step
+	$group "$@" </dev/null 4>&- 5<&- &
+	wait "$!"
+	status=$?
+	busy=stamp
+	return "$status"
+}
+
+# begin NUMBER ID FORCE: fails where the step has been done before.
+begin() {
+	stamp=$state/steps/$2
+	if [ -e "$stamp" ]; then
+		if [ "$3" = 0 ]; then
+			mark skipped "$1"
+			return 1
+		fi
+		rm -f "$stamp"
+	fi
+	mark started "$1"
+}
+
+# end NUMBER STATUS: the stamp is made when all that the step wrote is on the disk, so a power cut may
+# lose the stamp (and the step is run again), and never the step.
+end() {
+	if [ "$2" -ne 0 ]; then
+		busy=
+		mark failed "$1" "$2"
+		finish
+	fi
+	sync
+	: >"$stamp" || {
+		busy=
+		mark failed "$1" stamp
+		finish
+	}
+	busy=
+	[ -z "$gone" ] || stop
+	mark finished "$1"
+}
+
+# step NUMBER ID FORCE root|user COMMAND…: runs the command, whose files are in $dir/NUMBER.
+step() {
+	begin "$1" "$2" "$3" || return 0
+	number=$1 who=$4
+	shift 4
+	if [ "$who" = root ]; then
+		run "$@"
+	else
+		# As after a login: the user's own shell reads its profile. sudo and not su, which would make a
+		# session of its own that the stop of the process group does not reach.
+		chown -R "$user" "$dir/$number"
+		run sudo -n -i -u "$user" "$@"
+	fi
+	end "$number" "$?"
+}
+
+# copy NUMBER ID FORCE file|folder MODE TO [NAME]: unpacks $dir/NUMBER.tar. A folder is merged into one
+# that is there, whose mode and owner stay.
+copy() {
+	begin "$1" "$2" "$3" || return 0
+	place "$@"
+	end "$1" "$?"
+}
+
+place() {
+	into=${6%/}/ name=
+	if [ "$4" = file ] && [ "${6%/}" = "$6" ] && [ ! -d "$6" ]; then
+		name=${6##*/}
+		into=${6%/*}/
+	fi
+	if [ ! -d "$into" ]; then
+		mkdir -p "$into" || return
+		[ "$4" = file ] || chmod "$5" "$into"
+	fi
+	if [ "$4" = file ]; then
+		# Beside its place first, so that it is there whole or not at all.
+		run tar -x -p -f "$dir/$1.tar" -C "$into" && mv -f "$into.lab-copy" "$into${name:-$7}"
+		return
+	fi
+	# By its path: busybox's setsid would take "tar" for its own.
+	tar=$(command -v tar)
+	# GNU tar puts a folder in the place of a symlink to one (/lib of a merged /usr!) and gives folders
+	# that are there the archive's mode, unless told not to; busybox and tar before 1.27 cannot be told.
+	keep=
+	if "$tar" --no-overwrite-dir --keep-directory-symlink --version >/dev/null 2>&1; then
+		keep='--no-overwrite-dir --keep-directory-symlink'
+	elif "$tar" --no-overwrite-dir --version >/dev/null 2>&1; then
+		keep=--no-overwrite-dir
+	fi
+	# shellcheck disable=SC2086 # none, one or two words
+	run "$tar" $keep -x -p -f "$dir/$1.tar" -C "$into" && rm -f "$dir/$1.tar"
+}
+
+# set_up: runs the set-up script, whose text is in $dir/setup, in a shell of its own that it may end.
+set_up() {
+	mark setting-up
+	( . "$dir/setup" ) 4>&- 5<&-
+	status=$?
+	if [ "$status" -ne 0 ]; then
+		mark set-up-failed "$status"
+		finish
+	fi
+	mark set-up
+}
+
+# Vagrant's well-known keys open every box to everybody on its network. They go when the lab's own key is
+# known to work: `proven`, it let us in; or `alike`, one of them did, stands in the same file as the
+# lab's, and is of the same type (RSA): whatever makes sshd take the one makes it take the other. Where
+# the lab's key is not there after all, or they differ, nothing is taken away.
+drop_insecure_keys() {
+	drop_them "$1" && mark secured || mark unsecured
+}
+
+drop_them() {
+	case $user in *[!A-Za-z0-9._-]* | '') return 1 ;; esac
+	eval "file=~$user/.ssh/authorized_keys"
+	[ -f "$file" ] || return 0
+	kept= found= others= differ=
+	while IFS= read -r line || [ -n "$line" ]; do
+		for key in $insecure; do
+			case $line in
+				"ssh-rsa $key"*) found=1; continue 2 ;;
+				*"$key"*) found=1 differ=1; continue 2 ;;
+			esac
+		done
+		case $line in '' | '#'*) ;; *) others=1 ;; esac
+		kept=$kept$line$nl
+	done <"$file"
+	[ -n "$found" ] || return 0
+	[ -n "$others" ] || return 1
+	[ "$1" = proven ] || [ -z "$differ" ] || return 1
+	umask 077
+	# Without the sync, a power cut within the next half minute leaves an empty file under the name (the
+	# ext3 and ext4 of old kernels, and some of today's mounts), and nobody is let in any more.
+	printf '%s' "$kept" >"$file.lab-new" && chown "$user" "$file.lab-new" && sync && mv -f "$file.lab-new" "$file"
+	dropped=$?
+	umask 022
+	return "$dropped"
+}
+
+# The last word. The relay ends by itself unless a service holds the pipe; then the host, which has
+# heard the mark, hangs up, and the watcher calls `stop`.
+finish() {
+	rm -rf "$dir"
+	ended=1
+	mark ended
+	exec >/dev/null 2>&1 4>&-
+	wait "$relay"
+	kill "$watcher"
+	exit 0
+}

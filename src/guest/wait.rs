@@ -1,0 +1,283 @@
+//! Waiting for a machine's sshd without starting an ssh for every try.
+//!
+//! A connection that opens says nothing: QEMU's user network (and VirtualBox's NAT) accepts on the
+//! host before it has asked the guest. Then one of three things happens:
+//!
+//! 1. The guest's network is not up: the connection stays silent. The user network (libslirp) repeats
+//!    its question after 6, 18 and 42 s, *even when we have closed the connection*: every try is paid
+//!    for by a process of the guest's sshd later on.
+//! 2. The guest's network is up, and it has no sshd yet: the connection ends at once, for nothing.
+//! 3. sshd listens and sends its banner, when its new process gets to it: in a guest that is busy
+//!    booting under emulation, that takes seconds.
+//!
+//! 1 and 3 look alike. So tries are rarer the longer nothing is heard, and are left open, since their
+//! question is repeated anyway; once 2 has been seen they are frequent, and silence is then taken for 3
+//! and waited for. (Five a second, each given up after a second, kept a Debian 12 guest from letting
+//! anybody in for 46 s: its sshd had reached `MaxStartups`.) The first banner wins.
+
+use std::io::{self, Read};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
+
+/// How often a fresh try is made at most, and the longest time before a wish to stop is seen.
+const SPACING: Duration = Duration::from_millis(200);
+/// A machine is up already or not at all in the first second: one try.
+const FIRST_SPACING: Duration = Duration::from_secs(1);
+/// The longest boot that is taken for a quick one, in which half a second counts.
+const QUICK_BOOT: Duration = Duration::from_secs(6);
+/// How often at least.
+const LONGEST_SPACING: Duration = Duration::from_secs(4);
+/// How long a try may be silent: libslirp gives up after 75 s.
+const PATIENCE: Duration = Duration::from_secs(75);
+/// How long until a try that sshd is thought to be working on gets a second one beside it; a third
+/// after three times that, and so on.
+const HOLD_OFF: Duration = Duration::from_secs(3);
+/// The longest time that the host may take to open a connection.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// How a try ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// A banner came.
+    Banner,
+    /// It was closed, reset or refused.
+    Turned,
+    /// It was silent for its whole time.
+    Silent,
+}
+
+/// Waits until an ssh server at `address` has sent its banner; returns how long that took.
+///
+/// `alive` is asked between tries; its error ends the wait.
+///
+/// # Errors
+/// [`crate::error::Kind::NoSsh`] after `limit`; `alive`'s; [`crate::error::Kind::Interrupted`].
+pub fn wait_for_ssh(
+    address: SocketAddr,
+    limit: Duration,
+    cancel: &Cancel,
+    alive: &mut dyn FnMut() -> Result<()>,
+) -> Result<Duration> {
+    let started = Instant::now();
+    let (send, receive) = mpsc::channel();
+    // Silent tries; those from before the guest's network was up.
+    let (mut open, mut early) = (Vec::<Try>::new(), Vec::<Try>::new());
+    // The guest's network has been seen to be up; nothing listens on this side.
+    let (mut reset, mut refused) = (false, false);
+    let mut last = None::<Instant>;
+    let mut count = 0;
+    loop {
+        cancel.check()?;
+        alive()?;
+        if started.elapsed() >= limit {
+            let why = match (refused, reset) {
+                (true, _) => "nothing listens there on this side",
+                (false, true) => "its network is up, no sshd answers",
+                (false, false) => "connections stay silent",
+            };
+            return Err(no_answer(address, limit, why));
+        }
+        let pause = pace(started.elapsed(), reset.then_some(open.len()));
+        if last.is_none_or(|last| last.elapsed() >= pause) {
+            let opened = Try::start(count, address, send.clone());
+            refused = opened.is_err();
+            open.extend(opened);
+            (last, count) = (Some(Instant::now()), count + 1);
+        }
+        let before = reset;
+        if first_banner(&receive, &mut open, &mut early, &mut reset) {
+            return Ok(started.elapsed());
+        }
+        if reset && !before {
+            early.append(&mut open);
+        }
+    }
+}
+
+/// How long after the latest try the next one is made. `at_work`: the guest's network is up, and so many
+/// tries that were made since are silent.
+fn pace(waited: Duration, at_work: Option<usize>) -> Duration {
+    match at_work {
+        None if waited < FIRST_SPACING => FIRST_SPACING,
+        None if waited < QUICK_BOOT => SPACING.max(waited / 8),
+        None => LONGEST_SPACING.min(waited / 4),
+        Some(0) => SPACING,
+        Some(silent) => HOLD_OFF * 3u32.pow(u32::try_from(silent - 1).unwrap_or(9).min(9)),
+    }
+}
+
+/// Takes in how tries ended, for [`SPACING`] at most; tells whether one had a banner.
+fn first_banner(
+    receive: &Receiver<(u32, Outcome)>,
+    open: &mut Vec<Try>,
+    early: &mut Vec<Try>,
+    reset: &mut bool,
+) -> bool {
+    let until = Instant::now() + SPACING;
+    loop {
+        match receive.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok((number, outcome)) => {
+                open.retain(|one| one.number != number);
+                early.retain(|one| one.number != number);
+                match outcome {
+                    Outcome::Banner => return true,
+                    Outcome::Turned => *reset = true,
+                    Outcome::Silent => {}
+                }
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+}
+
+fn no_answer(address: SocketAddr, limit: Duration, why: &str) -> Error {
+    Error::new(Kind::NoSsh, format!("no answer on ssh at {address} within {} s ({why})", limit.as_secs()))
+        .hint("a slow computer needs longer: write `boot_timeout = \"10 min\"` for the machine into the Labfile")
+}
+
+/// One open connection, read by a thread of its own. Dropped, it is closed and the thread ends.
+#[derive(Debug)]
+struct Try {
+    number: u32,
+    stream: TcpStream,
+}
+
+impl Try {
+    fn start(number: u32, address: SocketAddr, report: Sender<(u32, Outcome)>) -> io::Result<Try> {
+        let stream = TcpStream::connect_timeout(&address, CONNECT)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut reader = stream.try_clone()?;
+        std::thread::Builder::new().name("ssh-banner".into()).stack_size(64 * 1024).spawn(move || {
+            let outcome = read_banner(&mut reader);
+            // Closed by us before the report: the server sees an orderly end, not a reset.
+            let _ = reader.shutdown(Shutdown::Both);
+            // Nobody listens any more when another try has won.
+            let _ = report.send((number, outcome));
+        })?;
+        Ok(Try { number, stream })
+    }
+}
+
+impl Drop for Try {
+    fn drop(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// Reads until a line begins with `SSH-`. RFC 4253, 4.2: a server may send other lines before.
+fn read_banner(stream: &mut impl Read) -> Outcome {
+    const LIMIT: usize = 8 * 1024;
+    let mut seen = Vec::new();
+    let mut buffer = [0; 256];
+    while seen.len() < LIMIT {
+        match stream.read(&mut buffer) {
+            Ok(0) => return Outcome::Turned,
+            Ok(count) => seen.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                return Outcome::Silent;
+            }
+            Err(_) => return Outcome::Turned,
+        }
+        if seen.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"SSH-")) {
+            return Outcome::Banner;
+        }
+    }
+    Outcome::Turned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    const SHORT: Duration = Duration::from_secs(1);
+
+    fn wait(address: SocketAddr, limit: Duration) -> Result<Duration> {
+        wait_for_ssh(address, limit, &Cancel::new(), &mut || Ok(()))
+    }
+
+    fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[test]
+    fn a_guest_that_is_busy_is_left_alone() {
+        let second = Duration::from_secs(1);
+        // Not up: a fresh try soon, and less soon the longer nothing is heard.
+        assert_eq!(pace(second / 2, None), FIRST_SPACING);
+        assert_eq!(pace(second, None), SPACING);
+        assert_eq!(pace(4 * second, None), second / 2);
+        assert_eq!(pace(60 * second, None), LONGEST_SPACING);
+        // Up and without sshd: a fresh try soon. Then silent: sshd is at it.
+        assert_eq!(pace(60 * second, Some(0)), SPACING);
+        assert_eq!(pace(60 * second, Some(1)), HOLD_OFF);
+        assert_eq!(pace(60 * second, Some(2)), 3 * HOLD_OFF);
+        assert!(pace(60 * second, Some(1000)) > Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn nobody_there_is_said_after_the_limit() {
+        let (listener, address) = listener();
+        drop(listener);
+        assert_eq!(wait(address, SHORT).unwrap_err().kind(), Kind::NoSsh);
+    }
+
+    #[test]
+    fn a_silent_listener_is_no_ssh() {
+        let (_listener, address) = listener();
+        let error = wait(address, SHORT).unwrap_err();
+        assert!(error.message().contains("silent"), "{error}");
+    }
+
+    #[test]
+    fn one_that_resets_is_asked_again_until_it_speaks() {
+        let (listener, address) = listener();
+        std::thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                let mut stream = stream.unwrap();
+                if number >= 3 {
+                    stream.write_all(b"hello\r\nSSH-2.0-OpenSSH_5.3p1\r\n").unwrap();
+                }
+            }
+        });
+        let took = wait(address, Duration::from_secs(20)).unwrap();
+        assert!(took >= 2 * SPACING, "{took:?}");
+    }
+
+    #[test]
+    fn one_that_starts_late_is_noticed_soon() {
+        let (listener, address) = listener();
+        drop(listener);
+        let delay = Duration::from_millis(700);
+        std::thread::spawn(move || {
+            std::thread::sleep(delay);
+            let listener = TcpListener::bind(address).unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"SSH-2.0-x\r\n").unwrap();
+            std::thread::sleep(SHORT);
+        });
+        let took = wait(address, Duration::from_secs(20)).unwrap();
+        assert!(took >= delay && took < delay + Duration::from_millis(400), "{took:?}");
+    }
+
+    #[test]
+    fn a_dead_machine_and_a_wish_to_stop_end_the_wait() {
+        let (_listener, address) = listener();
+        let mut dead = || Err(Error::new(Kind::Crashed, "qemu ended"));
+        let limit = Duration::from_secs(60);
+        let error = wait_for_ssh(address, limit, &Cancel::new(), &mut dead).unwrap_err();
+        assert_eq!(error.kind(), Kind::Crashed);
+        let cancel = Cancel::new();
+        cancel.cancel();
+        let error = wait_for_ssh(address, limit, &cancel, &mut || Ok(())).unwrap_err();
+        assert_eq!(error.kind(), Kind::Interrupted);
+    }
+}

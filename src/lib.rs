@@ -7,6 +7,7 @@ pub mod boxes;
 pub mod cancel;
 pub mod error;
 pub mod guest;
+pub mod lab;
 pub mod labfile;
 pub mod process;
 pub mod provider;

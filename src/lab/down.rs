@@ -1,0 +1,151 @@
+//! Backward: halt, suspend, destroy.
+
+use std::time::Duration;
+
+use crate::error::{Error, Kind, Result};
+use crate::provider::PowerState;
+
+use super::event::{Outcome, Phase};
+use super::files::{LabFiles, remove_run_dir};
+use super::lock::Lock;
+use super::ports::Purpose;
+use super::{Lab, Report, crew};
+
+/// How long a graceful shutdown may take where the Labfile cannot be asked.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Lab<'_> {
+    /// Shuts machines down: gracefully, then firmly after `halt_timeout`; firmly at once with `force`.
+    pub fn halt(&self, names: &[String], force: bool) -> Result<Report> {
+        self.each_existing(names, &|name, state| {
+            match state {
+                PowerState::Absent | PowerState::Off => return Ok(Outcome::Unchanged),
+                PowerState::Suspended if !force => {
+                    self.note(name, "is suspended: its RAM is on disk. `lab resume` wakes it");
+                    return Ok(Outcome::Unchanged);
+                }
+                _ => self.phase(name, Phase::Halting),
+            }
+            if force {
+                let spec = self.spec(name, &self.record(name)?);
+                self.journal.step(name, "power off", || self.provider.power_off(&spec))?;
+            } else {
+                let patience = self.machine(name).map_or(PATIENCE, |machine| machine.halt_timeout);
+                self.finish_halt(name, state, patience)?;
+            }
+            Ok(Outcome::Halted)
+        })
+    }
+
+    /// Presses the power button, again where it has been pressed, and cuts the power after `patience`.
+    pub(super) fn finish_halt(&self, name: &str, state: PowerState, patience: Duration) -> Result<()> {
+        let spec = self.spec(name, &self.record(name)?);
+        self.journal.step(name, "halt", || {
+            if matches!(state, PowerState::Running | PowerState::Paused) {
+                // Before it is true: should we be killed, nobody takes the machine for a ready one.
+                self.store.update_record(name, |record| record.halting = true)?;
+                if self.provider.shut_down(&spec, patience, &self.context.cancel)? {
+                    return Ok(());
+                }
+                let waited = patience.as_secs();
+                self.note(name, format!("did not shut down within {waited} s: cutting its power"));
+            }
+            self.provider.power_off(&spec)
+        })
+    }
+
+    /// Writes machines' RAM to disk and stops them.
+    pub fn suspend(&self, names: &[String]) -> Result<Report> {
+        if !self.provider.features().suspend {
+            let message = format!("{} cannot suspend machines", self.provider.name());
+            return Err(Error::new(Kind::WrongState, message).hint("`lab halt` shuts them down"));
+        }
+        self.each_existing(names, &|name, state| {
+            if !matches!(state, PowerState::Running | PowerState::Paused) {
+                return Ok(Outcome::Unchanged);
+            }
+            let record = self.record(name)?;
+            let spec = self.spec(name, &record);
+            self.phase(name, Phase::Suspending);
+            self.journal.step(name, "suspend", || self.provider.suspend(&spec, &self.context.cancel))?;
+            Ok(Outcome::Suspended)
+        })
+    }
+
+    /// Removes machines and everything of theirs; and the lab's own folder with the last of them.
+    pub fn destroy(self, names: &[String]) -> Result<Report> {
+        let jobs = self.jobs(names);
+        let report = self.for_each(&jobs, jobs.len(), &|name| {
+            let Some(record) = self.store.record(name) else { return Ok(Outcome::Unchanged) };
+            self.phase(name, Phase::Destroying);
+            let spec = self.spec(name, &record);
+            self.journal.step(name, "destroy", || self.provider.destroy(&spec))?;
+            let dir = self.files.machine(name);
+            remove_dir(&dir)?;
+            self.ports.release(name, Purpose::Ssh)?;
+            self.ports.release(name, Purpose::Forward)?;
+            self.store.update(|state| state.machines.remove(name))?;
+            Ok(Outcome::Destroyed)
+        });
+        if self.store.snapshot().machines.is_empty() {
+            self.vanish()?;
+        }
+        Ok(report)
+    }
+
+    /// Removes what a lab without machines still has: its sockets' folder, its ports, its own folder.
+    pub(super) fn vanish(self) -> Result<()> {
+        remove_run_dir(&self.store.snapshot().run_dir)?;
+        self.ports.release_all()?;
+        match self.lock {
+            Some(lock) => remove_lab_dir(&self.files, lock),
+            None => Ok(()),
+        }
+    }
+
+    /// `work` over the machines of `names` that the state knows, with what each is doing.
+    fn each_existing(
+        &self,
+        names: &[String],
+        work: &(dyn Fn(&str, PowerState) -> Result<Outcome> + Sync),
+    ) -> Result<Report> {
+        let states = self.power_states(names)?;
+        let jobs = self.jobs(names);
+        Ok(self.for_each(&jobs, jobs.len(), &|name| {
+            let state = names.iter().position(|known| known == name).and_then(|place| states.get(place));
+            work(name, state.copied().unwrap_or(PowerState::Absent))
+        }))
+    }
+
+    fn jobs(&self, names: &[String]) -> Vec<crew::Job> {
+        names.iter().map(|name| crew::Job { machine: name.clone(), after: Vec::new() }).collect()
+    }
+}
+
+/// Removes `.lab/`, the lock in it last.
+pub(super) fn remove_lab_dir(files: &LabFiles, lock: Lock) -> Result<()> {
+    let root = files.root();
+    let lock_path = files.lock();
+    let entries = std::fs::read_dir(root).map_err(|source| Error::io("read the folder", root, &source))?;
+    for entry in entries.filter_map(Result::ok).filter(|entry| entry.path() != lock_path) {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_dir(&path)?;
+        } else {
+            std::fs::remove_file(&path).map_err(|source| Error::io("remove", &path, &source))?;
+        }
+    }
+    lock.remove()?;
+    // Not empty any more: another command has begun a new lab here in this instant.
+    let _ = std::fs::remove_dir(root);
+    Ok(())
+}
+
+fn remove_dir(dir: &std::path::Path) -> Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", dir, &source))
+        }
+        _ => Ok(()),
+    }
+}

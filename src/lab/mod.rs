@@ -1,0 +1,438 @@
+//! The orchestration: from a Labfile and what is really there to machines that are ready, or gone.
+//!
+//! - [`up`] brings machines forward ([`records`] decides, [`converge`] takes the steps, [`session`] works
+//!   in the guest), [`down`] takes them back, [`run`] uses ready ones, [`status`] looks;
+//! - [`crew`] lets all machines go side by side;
+//! - [`state`], [`journal`], [`lock`], [`ports`] and [`files`] are what stands on disk;
+//! - [`event`] is what is reported meanwhile.
+
+mod converge;
+pub mod crew;
+pub mod down;
+pub mod event;
+pub mod files;
+pub mod journal;
+pub mod lock;
+pub mod ports;
+pub mod providers;
+mod records;
+pub mod run;
+mod session;
+pub mod state;
+pub mod status;
+pub mod steps;
+pub mod up;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::boxes::{self, Task};
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
+use crate::guest::Access;
+use crate::labfile::model::Machine;
+use crate::labfile::{self, Labfile, LoadError, Loaded};
+use crate::provider::{MachineSpec, PrivateNetwork, Provider, Settings};
+
+use event::{Event, Outcome, Phase, Sink};
+use files::{Home, LabFiles};
+use journal::Journal;
+use lock::Lock;
+use ports::Ports;
+use state::{Record, State};
+
+/// What every command has: where to keep things, whom to tell, when to stop.
+pub struct Context<'a> {
+    /// What all labs share.
+    pub home: Home,
+    /// The wish to stop.
+    pub cancel: Cancel,
+    /// Whom to tell.
+    pub sink: &'a dyn Sink,
+    /// The command as typed, for the lock: "lab up web1".
+    pub command: String,
+}
+
+impl Context<'_> {
+    /// Does `work` on the box `name`, telling how far it is.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn with_box<T>(&self, name: &str, work: impl FnOnce(&mut Task<'_>) -> Result<T>) -> Result<T> {
+        let mut phase = None;
+        let mut progress = |progress: boxes::Progress| {
+            let words = progress.phase.words();
+            if phase.replace(progress.phase) != Some(progress.phase) {
+                self.sink.note(format!("box {name}: {words}"));
+            }
+            let fraction = progress.total.map(|total| progress.done as f64 / total.max(1) as f64);
+            self.sink.emit(Event::Progress { what: format!("box {name}: {words}"), fraction });
+        };
+        let result = work(&mut Task { cancel: &self.cancel, progress: &mut progress });
+        self.sink.emit(Event::ProgressEnd { what: format!("box {name}") });
+        result
+    }
+}
+
+/// A lab that exists, or is about to: its Labfile, its state, its provider.
+pub struct Lab<'a> {
+    context: &'a Context<'a>,
+    files: LabFiles,
+    /// The Labfile, or why it cannot be read: `destroy` and `ssh` do without it.
+    labfile: Result<Labfile>,
+    store: state::Store,
+    provider: Box<dyn Provider>,
+    journal: Journal,
+    ports: Ports,
+    lock: Option<Lock>,
+}
+
+/// Where a lab is: the folder of its Labfile, and the Labfile if it can be read.
+pub struct Place {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The Labfile, or why it cannot be read.
+    pub labfile: Result<Labfile>,
+    /// What is odd in it, or wrong.
+    pub problems: Option<labfile::Report>,
+}
+
+impl Place {
+    /// The lab of `start`: the Labfile there or in a folder above; or, where there is none, the
+    /// `.lab/` that one left behind.
+    ///
+    /// # Errors
+    /// [`Kind::NoLabfile`].
+    pub fn find(start: &Path) -> Result<Self> {
+        match labfile::find(start) {
+            Ok(path) => {
+                let dir = path.parent().unwrap_or(start).to_owned();
+                let (labfile, problems) = match labfile::load(&path) {
+                    Ok(Loaded { labfile, warnings }) => (Ok(labfile), Some(warnings)),
+                    Err(error) => {
+                        let problems = match &error {
+                            LoadError::Mistakes(report) => Some(report.clone()),
+                            LoadError::Unreadable(_) => None,
+                        };
+                        (Err(error.into()), problems)
+                    }
+                };
+                Ok(Place { dir, labfile, problems })
+            }
+            Err(error) => {
+                let start = std::path::absolute(start).unwrap_or_else(|_| start.to_owned());
+                let left = start.ancestors().find(|dir| LabFiles::beside(dir).state().is_file());
+                match left {
+                    Some(dir) => Ok(Place { dir: dir.to_owned(), labfile: Err(error), problems: None }),
+                    None => Err(error),
+                }
+            }
+        }
+    }
+
+    /// The files of the lab.
+    pub fn files(&self) -> LabFiles {
+        LabFiles::beside(&self.dir)
+    }
+}
+
+impl<'a> Lab<'a> {
+    /// The lab at `place`, as it is; `None` where nothing of it has been made yet.
+    ///
+    /// With `change`, its lock is held until the value is dropped.
+    ///
+    /// # Errors
+    /// [`Kind::LabLocked`], those of reading the state, and those of [`providers::by_name`].
+    pub fn open(context: &'a Context<'a>, place: Place, change: bool) -> Result<Option<Self>> {
+        let files = place.files();
+        if !files.root().is_dir() {
+            return Ok(None);
+        }
+        let take = || Lock::take(&files.lock(), &context.command, &context.cancel, context.sink);
+        let lock = if change { Some(take()?) } else { None };
+        let Some(state) = state::read(&files.state())? else {
+            if let Some(lock) = lock {
+                // A command was killed before it had made anything.
+                down::remove_lab_dir(&files, lock)?;
+            }
+            return Ok(None);
+        };
+        Self::with_state(context, place, lock, state).map(Some)
+    }
+
+    fn with_state(context: &'a Context<'a>, place: Place, lock: Option<Lock>, state: State) -> Result<Self> {
+        let files = place.files();
+        Ok(Lab {
+            provider: providers::by_name(&state.provider, &context.home)?,
+            journal: Journal::at(files.journal()),
+            ports: Ports::of(&context.home, &state.lab_id, &place.dir),
+            store: state::Store::opened(files.state(), state),
+            labfile: place.labfile,
+            context,
+            files,
+            lock,
+        })
+    }
+
+    /// The Labfile.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn labfile(&self) -> Result<&Labfile> {
+        self.labfile.as_ref().map_err(Clone::clone)
+    }
+
+    /// The lab's files.
+    pub fn files(&self) -> &LabFiles {
+        &self.files
+    }
+
+    /// The lab's provider.
+    pub fn provider(&self) -> &dyn Provider {
+        self.provider.as_ref()
+    }
+
+    /// The state as it is now.
+    pub fn state(&self) -> State {
+        self.store.snapshot()
+    }
+
+    /// What the Labfile says of a machine, if it can be read and has it.
+    fn machine(&self, name: &str) -> Option<&Machine> {
+        self.labfile.as_ref().ok()?.machines.iter().find(|machine| machine.name == name)
+    }
+
+    /// All machine names: the Labfile's in its order, then those that only the state still has.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = match &self.labfile {
+            Ok(labfile) => labfile.machines.iter().map(|machine| machine.name.clone()).collect(),
+            Err(_) => Vec::new(),
+        };
+        for name in self.store.snapshot().machines.into_keys() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The machines that a command is about: `asked`, or all of them.
+    ///
+    /// # Errors
+    /// [`Kind::UnknownMachine`], with the nearest name.
+    pub fn select(&self, asked: &[String]) -> Result<Vec<String>> {
+        select(&self.names(), asked)
+    }
+
+    /// What the state says of a machine that a command is at work on.
+    fn record(&self, name: &str) -> Result<Record> {
+        self.store.record(name).ok_or_else(|| Error::internal(format!("the state has no machine {name}")))
+    }
+
+    /// The provider's view of a machine.
+    fn spec(&self, name: &str, record: &Record) -> MachineSpec {
+        let state = self.store.snapshot();
+        let machine = self.machine(name);
+        let network = self.labfile.as_ref().ok().map(|labfile| labfile.network);
+        MachineSpec {
+            name: name.to_owned(),
+            lab: self.labfile.as_ref().map_or_else(|_| "lab".to_owned(), |labfile| labfile.name.clone()),
+            id: record.id.clone(),
+            dir: self.files.machine(name),
+            run_dir: state.run_dir,
+            image: record.image.clone(),
+            hardware: record.hardware.clone(),
+            nat_mac: record.nat_mac,
+            private_mac: record.private_mac,
+            network: PrivateNetwork {
+                lab_id: state.lab_id,
+                address: network.map_or(std::net::Ipv4Addr::UNSPECIFIED, |network| network.address),
+                prefix: network.map_or(0, |network| network.prefix),
+                port: state.network_port,
+            },
+            ssh_port: record.ssh_port,
+            forwards: record.forwards.clone(),
+            settings: machine.map_or_else(Settings::default, |machine| Settings {
+                qemu_args: machine.qemu.args.clone(),
+                qemu_cpu: machine.qemu.cpu.clone(),
+                qemu_machine: machine.qemu.machine.clone(),
+                vbox_customize: machine.virtualbox.customize.clone(),
+                vbox_gui: machine.virtualbox.gui,
+            }),
+        }
+    }
+
+    /// How to get into a machine. `fresh`: it may not know the lab's own key yet.
+    fn access(&self, name: &str, record: &Record, spec: &MachineSpec, fresh: bool) -> Access {
+        let own = self.files.key();
+        let keys = if fresh {
+            vec![record.image.login.key.clone().unwrap_or_else(|| self.files.insecure_key()), own]
+        } else {
+            vec![own]
+        };
+        Access {
+            machine: name.to_owned(),
+            address: self.provider.ssh_address(spec),
+            user: record.image.login.user.clone(),
+            keys,
+            known_hosts: self.files.known_hosts(name),
+        }
+    }
+
+    /// Notes for `status` why a machine is not ready. The error is heard of anyway, so that a note that
+    /// cannot be written (a full disk) does not get into its way.
+    fn note_failure(&self, name: &str, error: &Error) {
+        let message = error.message();
+        let why = message.strip_prefix(&format!("{name}: ")).unwrap_or(message).to_owned();
+        let _ = self.store.update_record(name, |record| record.failure = Some(why));
+    }
+
+    fn phase(&self, machine: &str, phase: Phase) {
+        self.context.sink.emit(Event::Phase { machine: machine.to_owned(), phase });
+    }
+
+    fn note(&self, machine: &str, text: impl Into<String>) {
+        self.context.sink.emit(Event::Note { machine: Some(machine.to_owned()), text: text.into() });
+    }
+
+    fn warn(&self, machine: &str, text: impl Into<String>, hint: impl Into<String>) {
+        self.context.sink.emit(Event::Warning {
+            machine: Some(machine.to_owned()),
+            text: text.into(),
+            hint: Some(hint.into()),
+        });
+    }
+
+    /// Lets `work` go over `jobs` side by side, telling how each came out.
+    fn for_each(
+        &self,
+        jobs: &[crew::Job],
+        limit: usize,
+        work: &(dyn Fn(&str) -> Result<Outcome> + Sync),
+    ) -> Report {
+        let sink = self.context.sink;
+        sink.emit(Event::Begin { machines: jobs.iter().map(|job| job.machine.clone()).collect() });
+        let on_wait = |name: &str, on: &[&str]| {
+            let on = on.iter().map(|&name| name.to_owned()).collect();
+            sink.emit(Event::Waiting { machine: name.to_owned(), on });
+        };
+        let on_end = |machine: &str, result: &Result<Outcome>, took: Duration| {
+            let machine = machine.to_owned();
+            sink.emit(match result {
+                Ok(outcome) => Event::Done { machine, outcome: *outcome, took },
+                Err(error) => Event::Failed { machine, error: error.clone() },
+            });
+        };
+        let results = crew::run(jobs, limit, &self.context.cancel, &on_wait, &on_end, work);
+        sink.emit(Event::End);
+        let machines = jobs.iter().map(|job| job.machine.clone()).zip(results).collect();
+        Report { machines }
+    }
+}
+
+/// How the machines of a command came out, in the order of the Labfile.
+#[derive(Debug)]
+pub struct Report {
+    /// Each machine's outcome.
+    pub machines: Vec<(String, Result<Outcome>)>,
+}
+
+impl Report {
+    /// `Ok` when all went well. The particulars have been told as events already, so the error only
+    /// sums up; its kind is that of the failures where they agree.
+    pub fn into_result(self) -> Result<()> {
+        let total = self.machines.len();
+        let failed: Vec<(String, Error)> = self
+            .machines
+            .into_iter()
+            .filter_map(|(machine, result)| result.err().map(|error| (machine, error)))
+            // What was not begun because of another's failure is not a reason of its own.
+            .collect();
+        let mut kinds: Vec<Kind> = failed
+            .iter()
+            .map(|(_, error)| error.kind())
+            .filter(|kind| *kind != Kind::DependencyFailed)
+            .collect();
+        kinds.dedup();
+        let names: Vec<&str> = failed.iter().map(|(machine, _)| machine.as_str()).collect();
+        match (failed.is_empty(), kinds.as_slice()) {
+            (true, _) => Ok(()),
+            // Whoever stopped it knows why not all is well.
+            (false, kinds) if kinds.contains(&Kind::Interrupted) => {
+                Err(Error::new(Kind::Interrupted, "stopped")
+                    .hint("run the same command again to go on from here, or `lab destroy` to clean up"))
+            }
+            (false, kinds) => {
+                let kind = if let [kind] = kinds { *kind } else { Kind::SomeMachinesFailed };
+                Err(Error::new(
+                    kind,
+                    format!("{} of {total} machines failed: {}", names.len(), names.join(", ")),
+                ))
+            }
+        }
+    }
+}
+
+/// `asked` in the order of `names`; all of them where nothing is asked.
+///
+/// # Errors
+/// [`Kind::UnknownMachine`], with the nearest name.
+pub fn select(names: &[String], asked: &[String]) -> Result<Vec<String>> {
+    if asked.is_empty() {
+        return Ok(names.to_vec());
+    }
+    for name in asked {
+        if !names.contains(name) {
+            let near = names
+                .iter()
+                .map(|known| (strsim::damerau_levenshtein(known, name), known))
+                .min()
+                .filter(|(distance, known)| *distance <= known.len() / 2 + 1);
+            let error = Error::new(Kind::UnknownMachine, format!("there is no machine {name} in this lab"));
+            return Err(match near {
+                Some((_, near)) => error.hint(format!("did you mean {near}?")),
+                None => error,
+            }
+            .hint(format!("its machines are: {}", names.join(", "))));
+        }
+    }
+    Ok(names.iter().filter(|name| asked.contains(name)).cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Vec<String> {
+        ["web1", "web2", "db1"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn a_misspelt_machine_gets_the_nearest_name() {
+        let error = select(&names(), &["wbe1".to_owned()]).unwrap_err();
+        assert_eq!(error.kind(), Kind::UnknownMachine);
+        assert_eq!(error.hints()[0], "did you mean web1?");
+    }
+
+    #[test]
+    fn the_labfiles_order_is_kept() {
+        let asked = ["db1".to_owned(), "web1".to_owned()];
+        assert_eq!(select(&names(), &asked).unwrap(), ["web1", "db1"]);
+    }
+
+    #[test]
+    fn a_report_speaks_with_one_kind_where_the_failures_agree() {
+        let failed = |kind| Err(Error::new(kind, "why"));
+        let report = Report {
+            machines: vec![
+                ("db1".to_owned(), failed(Kind::ProvisionFailed)),
+                ("web1".to_owned(), failed(Kind::DependencyFailed)),
+                ("web2".to_owned(), Ok(Outcome::Ready)),
+            ],
+        };
+        let error = report.into_result().unwrap_err();
+        assert_eq!(error.kind(), Kind::ProvisionFailed);
+        assert_eq!(error.message(), "2 of 3 machines failed: db1, web1");
+    }
+}

@@ -1,0 +1,144 @@
+//! What the Labfile wants run in a machine, as steps with stable ids.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::guest::provision::{Action, Step};
+use crate::labfile::model::{Machine, Provisioner, Script};
+
+use super::state::Record;
+
+/// A [`Step`] with what decides whether it is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// The step.
+    pub step: Step,
+    /// Digest of what would be run; unchanged text, arguments and environment give the same.
+    pub digest: String,
+    /// Done on every boot rather than once.
+    pub always: bool,
+}
+
+/// The steps of `machine`, copies first, in the Labfile's order.
+///
+/// A step's id comes from its name and its place among those of the same name: changing a script's
+/// text keeps its id (it is then shown as changed), putting another one before it keeps it too.
+///
+/// # Errors
+/// A script that cannot be read any more.
+pub fn plan(machine: &Machine) -> Result<Vec<Planned>> {
+    let mut seen = BTreeMap::new();
+    let mut id = |kind: &str, name: &str| {
+        let base = format!("{kind}-{}", slug(name));
+        let count = seen.entry(base.clone()).or_insert(0u32);
+        *count += 1;
+        if *count == 1 { base } else { format!("{base}-{count}") }
+    };
+    let mut steps = Vec::new();
+    for copy in &machine.copies {
+        steps.push(Planned {
+            digest: digest([b"copy".as_slice(), copy.from.to_string_lossy().as_bytes(), copy.to.as_bytes()]),
+            step: Step {
+                id: id("copy", &copy.to),
+                name: format!("copy to {}", copy.to),
+                action: Action::Copy { from: copy.from.clone(), to: copy.to.clone() },
+                force: false,
+                timeout: None,
+            },
+            always: false,
+        });
+    }
+    for provisioner in &machine.provisioners {
+        steps.push(script_step(provisioner, id("run", &provisioner.name))?);
+    }
+    Ok(steps)
+}
+
+fn script_step(provisioner: &Provisioner, id: String) -> Result<Planned> {
+    let text = match &provisioner.script {
+        Script::File(path) => std::fs::read(path).map_err(|source| Error::io("read", path, &source))?,
+        Script::Inline(text) => text.clone().into_bytes(),
+    };
+    let args = provisioner.args.iter().map(String::as_bytes);
+    let env = provisioner.env.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+    let user: &[u8] = if provisioner.root { b"root" } else { b"user" };
+    let parts = [user, text.as_slice()].into_iter().chain(args).chain([b"env".as_slice()]).chain(env);
+    Ok(Planned {
+        digest: digest(parts),
+        step: Step {
+            id,
+            name: provisioner.name.clone(),
+            action: Action::Script {
+                text,
+                args: provisioner.args.clone(),
+                env: provisioner.env.clone(),
+                root: provisioner.root,
+            },
+            force: provisioner.always,
+            timeout: provisioner.timeout,
+        },
+        always: provisioner.always,
+    })
+}
+
+/// The steps that an `up` still has to do for the machine of `record`.
+pub fn pending<'a>(steps: &'a [Planned], record: &Record) -> Vec<&'a Planned> {
+    let due = |planned: &&Planned| match record.steps.get(&planned.step.id) {
+        None => true,
+        Some(done) => planned.always && done.boot != record.boot,
+    };
+    steps.iter().filter(due).collect()
+}
+
+/// Names of steps that were done with another text than the Labfile has now.
+pub fn changed<'a>(steps: &'a [Planned], record: &Record) -> Vec<&'a str> {
+    let differs = |planned: &&Planned| {
+        record.steps.get(&planned.step.id).is_some_and(|done| done.digest != planned.digest)
+    };
+    steps.iter().filter(differs).map(|planned| planned.step.name.as_str()).collect()
+}
+
+/// `name` in lower-case letters, digits and single dashes, 48 bytes at most.
+fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c.to_ascii_lowercase());
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+    }
+    slug.truncate(48);
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "step".to_owned() } else { slug.to_owned() }
+}
+
+/// A digest of a list of byte strings that no two different lists share.
+fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_short_words() {
+        assert_eq!(slug("provision/web.sh"), "provision-web-sh");
+        assert_eq!(slug("../Über/α"), "ber");
+        assert_eq!(slug("äöü"), "step");
+        assert_eq!(slug(&"x/".repeat(100)).len(), 47);
+    }
+
+    #[test]
+    fn a_digest_tells_lists_apart() {
+        assert_ne!(digest([b"ab".as_slice(), b"c"]), digest([b"a".as_slice(), b"bc"]));
+    }
+}

@@ -5,6 +5,7 @@
 pub mod atomic;
 pub mod boxes;
 pub mod cancel;
+pub mod cli;
 pub mod error;
 pub mod guest;
 pub mod lab;
@@ -12,4 +13,5 @@ pub mod labfile;
 pub mod process;
 pub mod provider;
 pub mod tail;
+pub mod ui;
 pub mod versioned;

@@ -1,3 +1,5 @@
-//! The `lab` program.
+//! The `lab` program: from arguments to a command to an exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    labfile::cli::main()
+}

@@ -1,0 +1,33 @@
+//! `lab halt`
+
+use crate::error::Result;
+
+use super::{App, Status};
+
+/// Shut machines down
+///
+/// Presses the power button, and cuts the power where a machine does not go off within its `halt_timeout`.
+/// Their disks stay; `lab up` starts them again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lab halt
+  lab halt web1
+  lab halt --force          cut the power at once")]
+pub(super) struct Args {
+    /// Machines [default: all]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Cut the power at once (what the guest has not written to its disk is lost)
+    #[arg(short, long)]
+    force: bool,
+}
+
+impl Args {
+    pub(super) fn run(self, app: &App) -> Result<Status> {
+        let context = app.context()?;
+        let lab = app.existing(&context, true)?;
+        let report = lab.halt(&lab.select(&self.names)?, self.force)?;
+        app.finish(Some(&lab), report)
+    }
+}

@@ -1,0 +1,164 @@
+//! `lab logs`
+
+use std::fs::File;
+use std::io::{IsTerminal, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::error::{Error, Kind, Result};
+use crate::lab::Lab;
+use crate::ui;
+
+use super::{App, Status};
+
+/// How often a followed log is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Show what a machine's console and provisioners said
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lab logs web1                     both, whole
+  lab logs web1 --provision -n 20   the provisioners' last 20 lines
+  lab logs web1 --console -f        the console, as it grows")]
+pub(super) struct Args {
+    /// Machines [default: all]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Only the serial console
+    #[arg(long, conflicts_with = "provision")]
+    console: bool,
+    /// Only the provisioners' output
+    #[arg(long)]
+    provision: bool,
+    /// Only the last lines
+    #[arg(short = 'n', long, value_name = "N")]
+    lines: Option<usize>,
+    /// Go on as the logs grow, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+}
+
+/// A log file, and how much of it has been shown.
+struct Log {
+    machine: String,
+    /// `console` or `provision`.
+    what: &'static str,
+    path: PathBuf,
+    shown: u64,
+    /// The beginning of a line whose end has not been written yet.
+    rest: Vec<u8>,
+}
+
+impl Args {
+    pub(super) fn run(self, app: &App) -> Result<Status> {
+        let context = app.silent_context()?;
+        let lab = app.existing(&context, false)?;
+        let mut logs = self.logs(&lab)?;
+        if logs.is_empty() && !self.follow {
+            return Err(
+                Error::new(Kind::WrongState, "there are no logs yet").hint("`lab up` makes the machines")
+            );
+        }
+        let several = logs.len() > 1;
+        let manner = match (app.ui.json, several && self.follow) {
+            (true, _) => Manner::Json,
+            (false, named) => Manner::Plain { named, clean: std::io::stdout().is_terminal() },
+        };
+        for log in &mut logs {
+            let mut lines = log.read()?;
+            if !self.follow {
+                lines.extend(log.rest());
+            }
+            let from = lines.len().saturating_sub(self.lines.unwrap_or(usize::MAX));
+            lines.drain(..from);
+            if several && !self.follow && !app.ui.json {
+                let bold = app.ui.paint_out().bold;
+                ui::print(&format!("{bold}==> {} {} <=={bold:#}\n", log.machine, log.what));
+            }
+            log.print(&lines, manner);
+        }
+        while self.follow && app.cancel.sleep(LOOK_EVERY).is_ok() {
+            for log in &mut logs {
+                let lines = log.read()?;
+                log.print(&lines, manner);
+            }
+        }
+        Ok(0)
+    }
+
+    fn logs(&self, lab: &Lab<'_>) -> Result<Vec<Log>> {
+        let mut logs = Vec::new();
+        for name in lab.select(&self.names)? {
+            let console = lab.console_log(&name).filter(|_| !self.provision);
+            let provision = Some(lab.files().provision_log(&name)).filter(|_| !self.console);
+            for (what, path) in [("console", console), ("provision", provision)] {
+                if let Some(path) = path.filter(|path| path.exists()) {
+                    logs.push(Log { machine: name.clone(), what, path, shown: 0, rest: Vec::new() });
+                }
+            }
+        }
+        Ok(logs)
+    }
+}
+
+/// How lines are shown.
+#[derive(Debug, Clone, Copy)]
+enum Manner {
+    /// As JSON objects.
+    Json,
+    /// As they are; with the log's name in front, or without what could move a terminal's cursor.
+    Plain { named: bool, clean: bool },
+}
+
+impl Log {
+    /// A last line that has no end, such as `login: `.
+    fn rest(&mut self) -> Option<String> {
+        let rest = std::mem::take(&mut self.rest);
+        (!rest.is_empty()).then(|| String::from_utf8_lossy(&rest).into_owned())
+    }
+
+    /// The lines that have come since the last call. A log that has become shorter is a new one.
+    fn read(&mut self) -> Result<Vec<String>> {
+        let error = |source: std::io::Error| Error::io("read", &self.path, &source);
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            // Destroyed meanwhile; it may come back.
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(error(source)),
+        };
+        let length = file.metadata().map_err(error)?.len();
+        if length < self.shown {
+            (self.shown, self.rest) = (0, Vec::new());
+        }
+        file.seek(SeekFrom::Start(self.shown)).map_err(error)?;
+        let mut bytes = std::mem::take(&mut self.rest);
+        let before = bytes.len();
+        file.read_to_end(&mut bytes).map_err(error)?;
+        self.shown += (bytes.len() - before) as u64;
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+        self.rest = bytes.split_off(end);
+        Ok(String::from_utf8_lossy(&bytes)
+            .lines()
+            .map(|line| line.trim_end_matches('\r').to_owned())
+            .collect())
+    }
+
+    fn print(&self, lines: &[String], manner: Manner) {
+        let Log { machine, what, .. } = self;
+        for line in lines {
+            match manner {
+                Manner::Json => {
+                    ui::print_json(&json!({"event": "log", "machine": machine, "log": what, "line": line}));
+                }
+                Manner::Plain { named, clean } => {
+                    let line = if clean { ui::printable(line) } else { line.clone() };
+                    let before = if named { format!("{machine} {what}: ") } else { String::new() };
+                    ui::print(&format!("{before}{line}\n"));
+                }
+            }
+        }
+    }
+}

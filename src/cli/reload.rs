@@ -1,0 +1,44 @@
+//! `lab reload`
+
+use crate::error::Result;
+use crate::lab::{Lab, up};
+
+use super::{App, Status};
+
+/// Halt machines and bring them up again with the Labfile's new settings
+///
+/// Memory, processors and forwards are those of the Labfile then, and provisioners with `run = "always"`
+/// run.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lab reload
+  lab reload web1")]
+pub(super) struct Args {
+    /// Machines [default: all]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Cut the power rather than shutting down
+    #[arg(short, long)]
+    force: bool,
+    /// How many machines to work on at once [default: all]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+}
+
+impl Args {
+    pub(super) fn run(self, app: &App) -> Result<Status> {
+        let context = app.context()?;
+        let place = app.place()?;
+        // What cannot come up again is not taken down.
+        place.labfile.as_ref().map_err(Clone::clone)?;
+        let lab = app.existing(&context, true)?;
+        let names = lab.select(&self.names)?;
+        lab.halt(&names, self.force)?.into_result()?;
+        // The lock is given up for a moment here; whoever comes between finds halted machines.
+        drop(lab);
+        let options = up::Options { names, jobs: self.jobs.map(usize::from), ..up::Options::default() };
+        let report = up::up(&context, place, &options)?;
+        app.finish(Lab::open(&context, app.place()?, false)?.as_ref(), report)
+    }
+}

@@ -1,0 +1,50 @@
+//! `lab ssh-config`
+
+use serde_json::json;
+
+use crate::error::Result;
+use crate::ui;
+
+use super::{App, Status};
+
+/// Print ssh settings for ~/.ssh/config, scp, rsync and other tools
+///
+/// With them ssh, scp, rsync, Ansible and editors reach the machines by name.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lab ssh-config > lab.ssh && ssh -F lab.ssh web1
+  lab ssh-config > ~/.ssh/class.conf     with `Include class.conf` in ~/.ssh/config: ssh web1")]
+pub(super) struct Args {
+    /// Machines [default: all that have been made]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+impl Args {
+    pub(super) fn run(self, app: &App) -> Result<Status> {
+        let context = app.context()?;
+        let lab = app.existing(&context, false)?;
+        let names = lab.select(&self.names)?;
+        if app.ui.json {
+            for access in names.iter().filter_map(|name| lab.ssh_settings(name)) {
+                ui::print_json(&json!({
+                    "machine": access.machine,
+                    "host": access.address.ip(),
+                    "port": access.address.port(),
+                    "user": access.user,
+                    "keys": access.keys,
+                    "known_hosts": access.known_hosts,
+                }));
+            }
+            return Ok(0);
+        }
+        let blocks: Vec<String> = names
+            .iter()
+            .filter_map(|name| lab.ssh_settings(name))
+            .map(|access| access.config_block())
+            .collect();
+        ui::print(&format!("{}\n", blocks.join("\n").trim_end()));
+        Ok(0)
+    }
+}

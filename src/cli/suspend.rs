@@ -1,0 +1,28 @@
+//! `lab suspend`
+
+use crate::error::Result;
+
+use super::{App, Status};
+
+/// Stop machines with their RAM kept on disk
+///
+/// `lab resume` takes them up where they were.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lab suspend
+  lab suspend db1")]
+pub(super) struct Args {
+    /// Machines [default: all]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+impl Args {
+    pub(super) fn run(self, app: &App) -> Result<Status> {
+        let context = app.context()?;
+        let lab = app.existing(&context, true)?;
+        let report = lab.suspend(&lab.select(&self.names)?)?;
+        app.finish(Some(&lab), report)
+    }
+}

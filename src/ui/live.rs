@@ -1,0 +1,151 @@
+//! Events on a terminal: one live line per machine, everything else above them.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::Kind;
+use crate::lab::event::{Event, Outcome, Sink};
+
+use super::plain::{line, printable, waiting};
+use super::{Paint, Volume, duration, say};
+
+/// The live display.
+pub(super) struct Live {
+    bars: MultiProgress,
+    paint: Paint,
+    volume: Volume,
+    shown: Mutex<Shown>,
+}
+
+#[derive(Default)]
+struct Shown {
+    machines: BTreeMap<String, ProgressBar>,
+    /// The width of the column of names.
+    width: usize,
+    /// Work shared by all machines.
+    shared: Option<ProgressBar>,
+}
+
+impl Live {
+    pub(super) fn new(paint: Paint, volume: Volume) -> Self {
+        // 15 drawings a second look smooth and cost nothing.
+        let target = ProgressDrawTarget::stderr_with_hz(15);
+        Live { bars: MultiProgress::with_draw_target(target), paint, volume, shown: Mutex::default() }
+    }
+
+    fn above(&self, text: &str) {
+        let _ = self.bars.println(text);
+    }
+
+    /// Changes a machine's line, which is made where there is none yet. `change` gets the width of the
+    /// column of names, too.
+    fn on_bar(&self, machine: &str, change: impl FnOnce(&ProgressBar, usize)) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.width = shown.width.max(machine.chars().count());
+        let width = shown.width;
+        let bar = shown.machines.entry(machine.to_owned()).or_insert_with(|| {
+            let bar = self.bars.add(ProgressBar::new_spinner());
+            bar.set_style(style(&format!("{{prefix:<{width}}}  {{spinner}} {{elapsed:>4}}  {{wide_msg}}")));
+            let bold = self.paint.bold;
+            bar.set_prefix(format!("{bold}{machine}{bold:#}"));
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        change(bar, width);
+    }
+}
+
+impl Sink for Live {
+    fn emit(&self, event: Event) {
+        let Paint { good, bad, dim, .. } = self.paint;
+        match &event {
+            Event::Begin { machines } => {
+                let longest = machines.iter().map(|machine| machine.chars().count()).max().unwrap_or(0);
+                self.shown.lock().unwrap_or_else(PoisonError::into_inner).width = longest;
+                for machine in machines {
+                    self.on_bar(machine, |_, _| {});
+                }
+            }
+            Event::End => {
+                let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+                if !std::mem::take(&mut shown.machines).is_empty() {
+                    // The cursor is still behind the last line.
+                    say("");
+                }
+            }
+            Event::Waiting { machine, on } => {
+                self.on_bar(machine, |bar, _| bar.set_message(format!("{dim}{}{dim:#}", waiting(on))));
+            }
+            Event::Phase { machine, phase } => self.on_bar(machine, |bar, _| bar.set_message(phase.words())),
+            Event::StepStarted { machine, step } => {
+                self.on_bar(machine, |bar, _| bar.set_message(step.clone()));
+            }
+            Event::StepFinished { .. } => {}
+            Event::Output { machine, step, line: text, .. } => {
+                if self.volume == Volume::Verbose
+                    && let Some(line) = line(&event, self.paint)
+                {
+                    self.above(&line);
+                }
+                let message = format!("{step} {dim}| {}{dim:#}", printable(text));
+                self.on_bar(machine, |bar, _| bar.set_message(message));
+            }
+            Event::Done { machine, outcome, took } => {
+                let words = outcome.words();
+                let message = match outcome {
+                    Outcome::AlreadyReady | Outcome::Unchanged => format!("{dim}{words}{dim:#}"),
+                    _ => format!("{good}{words}{good:#} in {}", duration(*took)),
+                };
+                self.on_bar(machine, |bar, width| finish(bar, width, format!("{good}✓{good:#}"), message));
+            }
+            Event::Failed { machine, error } if error.kind() == Kind::Interrupted => {
+                let message = error.message().to_owned();
+                self.on_bar(machine, |bar, width| finish(bar, width, format!("{bad}✗{bad:#}"), message));
+            }
+            Event::Failed { machine, error } => {
+                let message = format!("{bad}failed{bad:#}: {}", error.message());
+                self.on_bar(machine, |bar, width| finish(bar, width, format!("{bad}✗{bad:#}"), message));
+                if let Some(line) = line(&event, self.paint) {
+                    self.above(&format!("{line}\n"));
+                }
+            }
+            Event::Note { .. } | Event::Warning { .. } => {
+                if let Some(line) = line(&event, self.paint) {
+                    self.above(&line);
+                }
+            }
+            Event::Progress { what, fraction } => {
+                let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+                let bar = shown.shared.get_or_insert_with(|| {
+                    let bar = self.bars.insert(0, ProgressBar::new(1000));
+                    bar.set_style(style("{msg} {bar:30} {percent}%"));
+                    bar
+                });
+                bar.set_message(what.clone());
+                if let Some(fraction) = fraction {
+                    bar.set_position((fraction.clamp(0.0, 1.0) * 1000.0) as u64);
+                }
+            }
+            Event::ProgressEnd { .. } => {
+                let bar = self.shown.lock().unwrap_or_else(PoisonError::into_inner).shared.take();
+                if let Some(bar) = bar {
+                    bar.finish_and_clear();
+                }
+            }
+        }
+    }
+}
+
+/// Stops a machine's line, with a mark in place of the spinner. Its time stands still.
+fn finish(bar: &ProgressBar, width: usize, mark: String, message: String) {
+    bar.set_style(style(&format!("{{prefix:<{width}}}  {mark}       {{wide_msg}}")));
+    bar.finish_with_message(message);
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are ours, so that the plain default is never seen.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}

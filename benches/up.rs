@@ -1,0 +1,366 @@
+//! `lab up` of three demo machines against the floor, in the same run.
+//!
+//! The floor is what nobody can do without: the same three overlays started side by side with the very
+//! same QEMU arguments (taken from the machines that `lab` started), until ssh runs `true` in each, plus
+//! the time that the provisioners themselves ran. What `lab up` takes beyond it is `lab`'s own share:
+//! looking, making overlays, first-boot set-up, a second login.
+//!
+//! Run it with `LAB_TEST_BOX=$(boxes/demo/build --kernel small) cargo bench --bench up`. `LAB_BENCH_RUNS`
+//! sets how many pairs of runs there are (default 5).
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a program for the maintainers")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const MACHINES: [&str; 3] = ["web1", "web2", "db1"];
+const LABFILE: &str = r#"
+[lab]
+name = "bench"
+box = "demo"
+provision = [{ name = "work", inline = "for n in 1 2 3 4 5; do hostname >/dev/null; done; echo done" }]
+[machine.web1]
+[machine.web2]
+[machine.db1]
+"#;
+
+struct Bench {
+    dir: tempfile::TempDir,
+    image: PathBuf,
+}
+
+/// One `lab up`.
+struct Up {
+    took: Duration,
+    /// Seconds in each phase, averaged over the machines.
+    phases: BTreeMap<String, f64>,
+    /// Seconds that the provisioners themselves ran, by machine.
+    provisioners: BTreeMap<String, f64>,
+    peak_kib: u64,
+    ssh_calls: usize,
+}
+
+/// A machine's QEMU as `lab` started it.
+struct Machine {
+    name: String,
+    dir: PathBuf,
+    arguments: Vec<String>,
+    port: u16,
+    guest_mib: u64,
+    peak_kib: u64,
+}
+
+fn main() {
+    // `cargo test --benches` and the like pass arguments of their own; a benchmark is no test.
+    if std::env::args().any(|word| word == "--test") {
+        return;
+    }
+    let Some(image) = std::env::var_os("LAB_TEST_BOX") else {
+        println!(
+            "LAB_TEST_BOX is not set: LAB_TEST_BOX=$(boxes/demo/build --kernel small) cargo bench --bench up"
+        );
+        return;
+    };
+    let runs = std::env::var("LAB_BENCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(5);
+    let bench = Bench { dir: tempfile::tempdir().unwrap(), image: image.into() };
+    bench.prepare();
+
+    let (mut ups, mut floors, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for run in 1..=runs {
+        let up = bench.up();
+        let machines = bench.machines();
+        bench.lab(&["destroy", "--yes"]);
+        let boots = bench.floor(&machines);
+        let floor = MACHINES.map(|name| boots[name] + up.provisioners.get(name).unwrap_or(&0.0));
+        let floor = floor.into_iter().fold(0.0, f64::max);
+        let took = up.took.as_secs_f64();
+        println!("run {run}: lab up {took:.2} s, floor {floor:.2} s, ratio {:.3}", took / floor);
+        ratios.push(took / floor);
+        floors.push(floor);
+        ups.push((up, machines));
+    }
+    println!("\nmedian of {runs}: lab up {:.2} s", median(ups.iter().map(|(up, _)| up.took.as_secs_f64())));
+    println!("               floor  {:.2} s", median(floors.iter().copied()));
+    println!("               ratio  {:.3}", median(ratios.iter().copied()));
+    let (last, machines) = ups.last().unwrap();
+    println!(
+        "\nlab up, where the time goes (seconds a machine, last run; its provisioners ran {:.2} s):",
+        last.provisioners.values().sum::<f64>() / 3.0
+    );
+    for (phase, seconds) in &last.phases {
+        println!("  {phase:<14} {seconds:.2}");
+    }
+    println!("  ssh executions {} for {} machines", last.ssh_calls, MACHINES.len());
+    println!(
+        "  peak memory of lab: {:.1} MB",
+        ups.iter().map(|(up, _)| up.peak_kib).max().unwrap() as f64 / 1024.0
+    );
+    for machine in machines {
+        let peak = machine.peak_kib / 1024;
+        println!(
+            "  peak memory of qemu for {}: {peak} MB, guest memory + {} MB",
+            machine.name,
+            peak.saturating_sub(machine.guest_mib)
+        );
+    }
+    bench.quick_commands();
+}
+
+impl Bench {
+    fn lab_dir(&self) -> PathBuf {
+        self.dir.path().join("lab")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let path = std::env::var("PATH").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        command
+            .args(args)
+            .current_dir(self.lab_dir())
+            .env("LAB_HOME", self.dir.path().join("home"))
+            .env("PATH", format!("{}:{path}", self.dir.path().join("bin").display()))
+            .stdin(Stdio::null());
+        command
+    }
+
+    #[track_caller]
+    fn lab(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// A folder with the Labfile, the box, its base image, and an `ssh` that counts its calls.
+    fn prepare(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::create_dir_all(self.lab_dir()).unwrap();
+        std::fs::write(self.lab_dir().join("Labfile"), LABFILE).unwrap();
+        let bin = self.dir.path().join("bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        let real = labfile::process::find_on_path("ssh").unwrap();
+        let counter =
+            format!("#!/bin/sh\necho >>{}\nexec {} \"$@\"\n", self.calls().display(), real.display());
+        std::fs::write(bin.join("ssh"), counter).unwrap();
+        std::fs::set_permissions(bin.join("ssh"), PermissionsExt::from_mode(0o755)).unwrap();
+        self.lab(&["box", "add", "demo", self.image.to_str().unwrap()]);
+        // The base image is made once per computer and box, not once per `up`.
+        self.up();
+        self.lab(&["destroy", "--yes"]);
+    }
+
+    fn calls(&self) -> PathBuf {
+        self.dir.path().join("ssh-calls")
+    }
+
+    fn up(&self) -> Up {
+        let _ = std::fs::remove_file(self.calls());
+        let started = Instant::now();
+        let mut child = self.command(&["up", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        let peak = std::thread::spawn(move || {
+            let mut peak = 0;
+            while let Some(now) = kib(pid, "VmHWM") {
+                peak = now.max(peak);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            peak
+        });
+        let mut phases = BTreeMap::new();
+        let mut since: BTreeMap<String, (String, Instant)> = BTreeMap::new();
+        let mut provisioners = BTreeMap::new();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            let machine = event["machine"].as_str().unwrap_or_default().to_owned();
+            let mut enter = |phase: Option<&str>| {
+                let before = match phase {
+                    Some(phase) => since.insert(machine.clone(), (phase.to_owned(), Instant::now())),
+                    None => since.remove(&machine),
+                };
+                if let Some((phase, at)) = before {
+                    *phases.entry(phase).or_insert(0.0) += at.elapsed().as_secs_f64() / MACHINES.len() as f64;
+                }
+            };
+            match event["event"].as_str().unwrap() {
+                "phase" => enter(event["phase"].as_str()),
+                "done" => enter(None),
+                "step_done" => {
+                    *provisioners.entry(machine).or_insert(0.0) += event["seconds"].as_f64().unwrap();
+                }
+                _ => {}
+            }
+        }
+        assert!(child.wait().unwrap().success());
+        let took = started.elapsed();
+        let calls = std::fs::read_to_string(self.calls()).unwrap_or_default().lines().count();
+        Up { took, phases, provisioners, peak_kib: peak.join().unwrap(), ssh_calls: calls }
+    }
+
+    /// The emulators of the lab that is up.
+    fn machines(&self) -> Vec<Machine> {
+        let status: Value = serde_json::from_str(&self.lab(&["status", "--json"])).unwrap();
+        let find = |name: &str| {
+            let found = status["machines"].as_array().unwrap().iter().find(|machine| machine["name"] == name);
+            let found = found.unwrap();
+            let dir = self.lab_dir().join(".lab/machines").join(name);
+            let (pid, arguments) = emulator_in(&dir);
+            let ssh = found["ssh"].as_str().unwrap();
+            Machine {
+                name: name.to_owned(),
+                dir,
+                arguments,
+                port: ssh.rsplit(':').next().unwrap().parse().unwrap(),
+                guest_mib: found["memory_mib"].as_u64().unwrap(),
+                peak_kib: kib(pid, "VmHWM").unwrap(),
+            }
+        };
+        MACHINES.map(find).into()
+    }
+
+    /// The same machines by hand: seconds from the start of all to `ssh true` of each.
+    fn floor(&self, machines: &[Machine]) -> BTreeMap<String, f64> {
+        let key = self.dir.path().join("insecure_key");
+        labfile::guest::keys::write_insecure_key(&key).unwrap();
+        let base = only_file(&self.dir.path().join("home/bases/qemu"));
+        let started = Instant::now();
+        let boots = std::thread::scope(|scope| {
+            let threads: Vec<_> = machines
+                .iter()
+                .map(|machine| {
+                    let (key, base) = (&key, &base);
+                    scope.spawn(move || {
+                        let mut qemu = by_hand(machine, base);
+                        while !answers(machine.port) {
+                            std::thread::sleep(Duration::from_millis(100));
+                        }
+                        while !ssh_true(machine.port, key) {}
+                        (machine.name.clone(), started.elapsed().as_secs_f64(), move || {
+                            qemu.kill().unwrap();
+                            qemu.wait().unwrap();
+                        })
+                    })
+                })
+                .collect();
+            let boots: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            boots
+                .into_iter()
+                .map(|(name, took, mut end)| {
+                    end();
+                    (name, took)
+                })
+                .collect()
+        });
+        std::fs::remove_dir_all(self.lab_dir().join(".lab")).unwrap();
+        boots
+    }
+
+    /// The commands that must not be waited for: the best of twenty, in milliseconds.
+    fn quick_commands(&self) {
+        self.lab(&["up"]);
+        println!("\nquick commands, best and median of 20 (ms):");
+        for args in [&["--version"] as &[&str], &["validate"], &["status"], &["up"]] {
+            let times: Vec<f64> = (0..20)
+                .map(|_| {
+                    let started = Instant::now();
+                    self.lab(args);
+                    started.elapsed().as_secs_f64() * 1000.0
+                })
+                .collect();
+            let best = times.iter().copied().fold(f64::MAX, f64::min);
+            println!("  lab {:<10} {best:6.1} {:6.1}", args.join(" "), median(times.into_iter()));
+        }
+        self.lab(&["destroy", "--yes"]);
+    }
+}
+
+/// Starts a machine as a plain script would: an overlay, then the same command line.
+fn by_hand(machine: &Machine, base: &Path) -> Child {
+    let dir = &machine.dir;
+    std::fs::create_dir_all(dir).unwrap();
+    // Sockets stand in a folder that went with the lab.
+    for word in &machine.arguments {
+        for part in word.split(',') {
+            if let Some(path) = part.strip_prefix("path=").or_else(|| part.strip_prefix("unix:")) {
+                std::fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
+            }
+        }
+    }
+    let made = Command::new("qemu-img")
+        .args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"])
+        .arg(base)
+        .arg(dir.join("disk.qcow2"))
+        .status();
+    assert!(made.unwrap().success());
+    let (program, arguments) = machine.arguments.split_first().unwrap();
+    Command::new(program)
+        .args(arguments)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Whether an sshd says its first words within 0.3 s, as a script would ask with `nc -w`.
+fn answers(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+    let mut banner = [0; 4];
+    stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    stream.read_exact(&mut banner).is_ok() && &banner == b"SSH-"
+}
+
+fn ssh_true(port: u16, key: &Path) -> bool {
+    Command::new("ssh")
+        .args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=QUIET"])
+        .args([
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "-o",
+            "HostKeyAlgorithms=+ssh-rsa",
+            "-o",
+            "IdentitiesOnly=yes",
+        ])
+        .args(["-o", "PubkeyAcceptedKeyTypes=+ssh-rsa", "-l", "vagrant", "-p", &port.to_string(), "-i"])
+        .arg(key)
+        .args(["127.0.0.1", "true"])
+        .stdin(Stdio::null())
+        .status()
+        .unwrap()
+        .success()
+}
+
+fn only_file(dir: &Path) -> PathBuf {
+    let mut files = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
+    files.find(|path| path.extension().is_some_and(|end| end == "qcow2")).unwrap()
+}
+
+/// The emulator that works in `dir`, and its command line.
+fn emulator_in(dir: &Path) -> (u32, Vec<String>) {
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        if std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == dir) {
+            let words = std::fs::read_to_string(entry.path().join("cmdline")).unwrap();
+            return (pid, words.trim_end_matches('\0').split('\0').map(str::to_owned).collect());
+        }
+    }
+    panic!("no emulator in {}", dir.display());
+}
+
+/// A line of `/proc/PID/status`, in KiB; `None` once the process has no memory any more.
+fn kib(pid: u32, field: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with(field))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

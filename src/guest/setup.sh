@@ -2,7 +2,8 @@
 #
 # What comes before this text sets, each as one quoted word: hostname, address, prefix, netmask,
 # mac (of the private network card), hosts (lines of the hosts file), user, key (its line in
-# authorized_keys), epoch (seconds, the host's clock), root (empty; a folder in tests).
+# authorized_keys), root (empty; a folder in tests). The session has set epoch (seconds, the host's
+# clock) when we were let in.
 #
 # POSIX sh: dash 0.5.5, bash and busybox ash run it. A fork costs milliseconds in an emulated guest,
 # so files are read and compared by the shell itself, and what is right already is left alone.

@@ -164,7 +164,7 @@ impl Lab<'_> {
         }
     }
 
-    /// The log files of a machine that are there: its console, then its provisioners' output.
+    /// Where a machine's serial console is written to; `None` for one that has not been made.
     pub fn console_log(&self, name: &str) -> Option<PathBuf> {
         let record = self.store.record(name)?;
         Some(self.provider.console_log(&self.spec(name, &record)))

@@ -27,7 +27,9 @@ impl Args {
         let lab = app.existing(&context, false)?;
         let names = lab.select(&self.names)?;
         let states = lab.power_states(&names)?;
-        let suspended = |state: &PowerState| matches!(state, PowerState::Suspended | PowerState::Paused);
+        let suspended = |state: &PowerState| {
+            matches!(state, PowerState::Suspended | PowerState::Paused | PowerState::Busy)
+        };
         let names: Vec<String> = names
             .into_iter()
             .zip(states)

@@ -67,6 +67,7 @@ impl Lab<'_> {
         let name = machine.name.as_str();
         let cancel = &self.context.cancel;
         cancel.check()?;
+        state = self.settled(name, state)?;
         let dir = self.files.machine(name);
         std::fs::create_dir_all(&dir).map_err(|source| Error::io("create the folder", &dir, &source))?;
         if state == PowerState::Unclear {
@@ -101,7 +102,7 @@ impl Lab<'_> {
                 self.journal.step(name, "resume", || self.start(machine))?;
                 Ok(true)
             }
-            PowerState::Off | PowerState::Absent | PowerState::Unclear => {
+            PowerState::Off | PowerState::Absent | PowerState::Busy | PowerState::Unclear => {
                 self.phase(name, Phase::Starting);
                 self.store.update_record(name, |record| {
                     record.boot = Some(uuid::Uuid::new_v4().to_string());

@@ -18,6 +18,7 @@ impl Lab<'_> {
     /// Shuts machines down: gracefully, then firmly after `halt_timeout`; firmly at once with `force`.
     pub fn halt(&self, names: &[String], force: bool) -> Result<Report> {
         self.each_existing(names, &|name, state| {
+            let state = if force { state } else { self.settled(name, state)? };
             match state {
                 PowerState::Absent | PowerState::Off => return Ok(Outcome::Unchanged),
                 PowerState::Suspended if !force => {
@@ -61,6 +62,7 @@ impl Lab<'_> {
             return Err(Error::new(Kind::WrongState, message).hint("`lab halt` shuts them down"));
         }
         self.each_existing(names, &|name, state| {
+            let state = self.settled(name, state)?;
             if !matches!(state, PowerState::Running | PowerState::Paused) {
                 return Ok(Outcome::Unchanged);
             }

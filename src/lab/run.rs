@@ -42,7 +42,7 @@ impl Lab<'_> {
             .collect();
         Ok(self.for_each(&jobs, limit.unwrap_or(jobs.len()), &|name| {
             let state = names.iter().position(|known| known == name).and_then(|place| states.get(place));
-            self.reachable(name, state.copied().unwrap_or(PowerState::Absent))?;
+            self.reachable(name, self.settled(name, state.copied().unwrap_or(PowerState::Absent))?)?;
             let machine = self.machine(name).ok_or_else(|| {
                 Error::new(Kind::UnknownMachine, format!("{name} is not in the Labfile any more"))
             })?;
@@ -85,7 +85,8 @@ impl Lab<'_> {
     /// [`Kind::WrongState`] where it does not run or has never been set up.
     pub fn ssh(&self, name: &str) -> Result<Access> {
         let states = self.power_states(std::slice::from_ref(&name.to_owned()))?;
-        let record = self.reachable(name, states.first().copied().unwrap_or(PowerState::Absent))?;
+        let state = self.settled(name, states.first().copied().unwrap_or(PowerState::Absent))?;
+        let record = self.reachable(name, state)?;
         Ok(self.access(name, &record, &self.spec(name, &record), false))
     }
 
@@ -111,6 +112,9 @@ impl Lab<'_> {
             (PowerState::Paused, Some(record)) => {
                 self.provider.alive(&self.spec(name, &record))?;
                 wrong("is paused", format!("`lab resume {name}` lets it run on"))
+            }
+            (PowerState::Busy, _) => {
+                wrong("is being suspended or resumed", format!("look again with `lab status {name}`"))
             }
             (PowerState::Unclear, _) => wrong(
                 "does not answer",

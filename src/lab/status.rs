@@ -1,6 +1,7 @@
 //! What is there, as data: for `lab status`, its JSON, and whoever asks next.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -9,6 +10,13 @@ use crate::provider::{MachineSpec, PortForward, PowerState};
 
 use super::state::{Record, now};
 use super::{Lab, Place, steps};
+
+/// How long a machine may take to save or load its RAM: some GiB on a slow stick.
+const BUSY_PATIENCE: Duration = Duration::from_secs(600);
+/// How long a machine may give no answer before it is taken for one that hangs.
+const UNCLEAR_PATIENCE: Duration = Duration::from_secs(15);
+/// Pause between two looks at a machine that is waited for.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// The format's version in JSON. Raised when a reader would have to change.
 pub const VERSION: u32 = 1;
@@ -105,6 +113,25 @@ impl Lab<'_> {
             .iter()
             .map(|spec| spec.as_ref().and_then(|_| states.next()).unwrap_or(PowerState::Absent))
             .collect())
+    }
+
+    /// What a machine does, once it is no longer between two states: what a killed command had begun
+    /// goes on without it, and cutting it short would cost the RAM that it saves. One that does not
+    /// answer gets some time, since its computer may merely have much to do.
+    pub(super) fn settled(&self, name: &str, mut state: PowerState) -> Result<PowerState> {
+        let begun = Instant::now();
+        loop {
+            let patience = match state {
+                PowerState::Busy => BUSY_PATIENCE,
+                PowerState::Unclear => UNCLEAR_PATIENCE,
+                clear => return Ok(clear),
+            };
+            if begun.elapsed() >= patience {
+                return Ok(state);
+            }
+            self.context.cancel.sleep(GLANCE)?;
+            state = self.power_states(&[name.to_owned()])?.first().copied().unwrap_or(state);
+        }
     }
 
     fn machine_status(&self, name: &str, state: PowerState) -> MachineStatus {

@@ -97,7 +97,9 @@ pub enum PowerState {
     Running,
     /// It is there, and its processor is stopped.
     Paused,
-    /// It exists, half: between two states, or left so by a crash. Converging it is safe.
+    /// It is between two states, and will get to the second by itself: its RAM is being saved or loaded.
+    Busy,
+    /// It exists and does not answer: it hangs, is slow, or was left half made by a crash.
     Unclear,
 }
 

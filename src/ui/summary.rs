@@ -48,6 +48,7 @@ fn state_words(machine: &MachineStatus, paint: Paint) -> (String, anstyle::Style
         PowerState::Off => ("off".to_owned(), paint.dim),
         PowerState::Suspended => ("suspended".to_owned(), paint.dim),
         PowerState::Paused => ("paused".to_owned(), paint.warn),
+        PowerState::Busy => ("busy".to_owned(), paint.warn),
         PowerState::Unclear => ("does not answer".to_owned(), paint.bad),
     }
 }

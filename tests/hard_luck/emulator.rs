@@ -46,6 +46,15 @@ fn an_emulator_that_is_killed_stopped_or_out_of_reach() {
     lab.write("lab/Labfile", "lab.box = 'demo'\n[machine.solo]\n");
     lab.lab(&["up"]).ok();
 
+    // Slow to answer, as one that saves its RAM for a `lab` that was killed: that is waited for.
+    lab.ssh("solo", "echo kept >/tmp/kept");
+    signal(emulator(&lab, "solo"), Signal::STOP);
+    let up = lab.start_piped(&["up"]);
+    std::thread::sleep(Duration::from_secs(2));
+    signal(emulator(&lab, "solo"), Signal::CONT);
+    lab.finish(up).ok().says_not(&["starting it afresh"]);
+    assert_eq!(lab.ssh("solo", "cat /tmp/kept"), "kept");
+
     // Stopped: it is there, and says nothing.
     signal(emulator(&lab, "solo"), Signal::STOP);
     let run = lab.lab(&["status"]).ok();
@@ -55,7 +64,7 @@ fn an_emulator_that_is_killed_stopped_or_out_of_reach() {
     lab.lab(&["up"]).ok().says(&["does not answer; starting it afresh"]);
     assert_eq!(lab.ssh("solo", "hostname"), "solo");
     signal(emulator(&lab, "solo"), Signal::STOP);
-    let run = lab.lab(&["halt"]).ok();
+    let run = lab.lab(&["halt", "--force"]).ok();
     assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
 
     // Suspended machines say so.

@@ -157,6 +157,7 @@ impl Provider for Qemu {
         let until = Instant::now() + UNCLEAR_PATIENCE;
         loop {
             match state(machine)? {
+                PowerState::Busy => cancel.sleep(TICK)?,
                 PowerState::Running => return Ok(()),
                 PowerState::Off | PowerState::Suspended => return self.launch(machine, cancel),
                 PowerState::Paused => {
@@ -183,7 +184,7 @@ impl Provider for Qemu {
                     format!("`lab resume {name}` first, or `lab halt --force {name}` to give its RAM up"),
                 ));
             }
-            PowerState::Unclear => return Ok(false),
+            PowerState::Busy | PowerState::Unclear => return Ok(false),
             PowerState::Running | PowerState::Paused => {}
         }
         let mut qmp = control(machine, "shut it down")?;
@@ -227,7 +228,7 @@ impl Provider for Qemu {
         match state(machine)? {
             PowerState::Suspended => Ok(()),
             PowerState::Running | PowerState::Paused => suspend::save(&machine.name, &Files::of(machine)),
-            PowerState::Unclear => Err(Failure::Silent.error(&machine.name, "suspend it")),
+            PowerState::Busy | PowerState::Unclear => Err(Failure::Silent.error(&machine.name, "suspend it")),
             PowerState::Off | PowerState::Absent => {
                 Err(wrong_state(machine, "does not run, so there is nothing to suspend"))
             }
@@ -275,6 +276,7 @@ fn state(machine: &MachineSpec) -> Result<PowerState> {
             // A guest that sleeps by its own wish is on.
             Ok("running" | "suspended") => PowerState::Running,
             Ok("paused" | "prelaunch" | "io-error") => PowerState::Paused,
+            Ok("save-vm" | "restore-vm" | "finish-migrate" | "inmigrate") => PowerState::Busy,
             // Gone: it ended just now.
             Err(Failure::Gone) if daemon::wait_for_end(&files, QUESTION)? => PowerState::Off,
             _ => PowerState::Unclear,

@@ -51,6 +51,7 @@ pub struct Cmd {
     dir: Option<PathBuf>,
     timeout: Option<Duration>,
     missing_hint: Option<String>,
+    background: bool,
 }
 
 impl Cmd {
@@ -63,7 +64,15 @@ impl Cmd {
             dir: None,
             timeout: None,
             missing_hint: None,
+            background: false,
         }
+    }
+
+    /// Lets it have the processor when nobody else wants it.
+    #[must_use]
+    pub fn background(mut self) -> Self {
+        self.background = true;
+        self
     }
 
     /// Adds an argument.
@@ -309,6 +318,9 @@ impl Cmd {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|source| self.not_started(&source))?;
+        if self.background {
+            step_back(&child);
+        }
         let (send, receive) = mpsc::sync_channel(PIECES);
         if let Some(stdout) = child.stdout.take() {
             read_on_thread(stdout, Stream::Out, send.clone());
@@ -467,6 +479,18 @@ pub fn describe(status: ExitStatus) -> String {
         return format!("killed by signal {signal}");
     }
     "killed".to_owned()
+}
+
+/// Gives a child the lowest priority. It is a courtesy: where that is not possible, all goes on as usual.
+fn step_back(child: &Child) {
+    #[cfg(unix)]
+    {
+        const LOWEST: i32 = 19;
+        let pid = rustix::process::Pid::from_child(child);
+        let _ = rustix::process::setpriority_process(Some(pid), LOWEST);
+    }
+    #[cfg(not(unix))]
+    let _ = child;
 }
 
 /// `word` as a POSIX shell would take it for one word.

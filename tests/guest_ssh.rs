@@ -108,7 +108,7 @@ impl Server {
 
     /// Waits for sshd, then copies a small file in: what needs ssh and tells what ssh said.
     fn talk(&self, access: &Access) -> Result<()> {
-        wait_for_ssh(self.address, Duration::from_secs(10), &Cancel::new(), &mut || Ok(()))?;
+        wait_for_ssh(self.address, Duration::from_secs(10), &Cancel::new(), &mut || Ok(()), &mut || 0)?;
         fs::write(self.path("note"), "text").unwrap();
         copy::to_guest(access, &self.path("note"), self.path("copied").to_str().unwrap(), &Cancel::new())
     }
@@ -195,7 +195,8 @@ fn the_wait_notices_an_sshd_soon() {
     let address = server.address;
     let (waited, listening) = std::thread::scope(|scope| {
         let waiter = scope.spawn(move || {
-            wait_for_ssh(address, Duration::from_secs(20), &Cancel::new(), &mut || Ok(())).unwrap();
+            wait_for_ssh(address, Duration::from_secs(20), &Cancel::new(), &mut || Ok(()), &mut || 0)
+                .unwrap();
             Instant::now()
         });
         std::thread::sleep(Duration::from_millis(1300));

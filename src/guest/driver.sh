@@ -9,7 +9,8 @@
 # `set_up` where the machine is to be set up, `drop_insecure_keys`, one line `step` or `copy` for each
 # step, and `finish`.
 #
-# POSIX sh: dash 0.5.5, bash and busybox ash run it.
+# POSIX sh: dash 0.5.5, bash and busybox ash run it. The last may take a word without a slash for one of its
+# own commands, so what must be the system's own program is called by its path.
 
 nl='
 '
@@ -47,7 +48,8 @@ before=
 ended=
 gone=
 # Without it (a very small busybox) a stop reaches the step's own process alone.
-group=$(command -v setsid) || group=
+group=
+! command -v setsid >/dev/null || group=setsid
 
 # The host is gone, or has heard the last word. A step that runs is stopped with all it started; one
 # that has just ended well gets its stamp first, or it would be run again.
@@ -165,8 +167,9 @@ place() {
 		run tar -x -p -f "$dir/$1.tar" -C "$into" && mv -f "$into.lab-copy" "$into${name:-$7}"
 		return
 	fi
-	# By its path: busybox's setsid would take "tar" for its own.
-	tar=$(command -v tar)
+	for tar in /bin/tar /usr/bin/tar tar; do
+		[ ! -x "$tar" ] || break
+	done
 	# GNU tar puts a folder in the place of a symlink to one (/lib of a merged /usr!) and gives folders
 	# that are there the archive's mode, unless told not to; busybox and tar before 1.27 cannot be told.
 	keep=

@@ -60,7 +60,9 @@ fn generate(path: &Path, cancel: &Cancel) -> Result<()> {
         .map_err(|source| Error::io("create a folder in", dir, &source))?;
     let made = work.path().join("key");
     let lab = dir.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    // Behind machines that boot meanwhile, and whose time is waited for.
     Cmd::new("ssh-keygen")
+        .background()
         .args(["-q", "-t", "rsa", "-b", "2048", "-N", "", "-C"])
         .arg(comment(&lab))
         .arg("-f")

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::process::{Stream, quote};
+use crate::process::Stream;
 
 use super::access::Access;
 use super::marks::{Mark, Marks, named_line};
@@ -137,7 +137,7 @@ pub fn run(
     let token = uuid::Uuid::new_v4().simple().to_string();
     let setup = identity.map(|identity| identity.script(&access.user, ""));
     let payload = Payload::new(setup, steps, &access.user, &token, STATE_DIR)?;
-    let command = as_root(access, &format!("sh -c {}", quote(&payload.bootstrap(STATE_DIR))));
+    let command = payload.command(&as_root(access, ""), STATE_DIR);
     // What ends the session: a wish to stop, a time limit, a file that cannot be sent, or its last word.
     let hang_up = Cancel::new();
     let deadline = Mutex::new(None::<Instant>);

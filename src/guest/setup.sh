@@ -15,7 +15,16 @@ umask 022
 
 say() { printf 'lab: %s\n' "$*"; }
 die() { say "$*"; exit 1; }
-have() { command -v "$1" >/dev/null 2>&1; }
+
+# have NAME: it is on PATH as a file. busybox's shell would say yes to what is not installed but built into it.
+have() {
+	IFS=:
+	for folder in $PATH; do
+		[ ! -x "$folder/$1" ] || { unset IFS; return 0; }
+	done
+	unset IFS
+	return 1
+}
 
 # Sets the clock where it is wrong: after a suspend, or where a guest takes the hardware's clock for
 # local time, certificates and `make` fail. Done here, before the shell has read the rest of this text,

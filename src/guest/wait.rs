@@ -14,6 +14,9 @@
 //! question is repeated anyway; once 2 has been seen they are frequent, and silence is then taken for 3
 //! and waited for. (Five a second, each given up after a second, kept a Debian 12 guest from letting
 //! anybody in for 46 s: its sshd had reached `MaxStartups`.) The first banner wins.
+//!
+//! A guest that says something on its console after a silence has got over something, its network perhaps or
+//! the start of its sshd: then a try is made at once.
 
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -23,6 +26,12 @@ use std::time::{Duration, Instant};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 
+/// How often the console is looked at.
+const GLANCE: Duration = Duration::from_millis(50);
+/// How long a console says nothing before its next word counts.
+const SILENCE: Duration = Duration::from_millis(300);
+/// How soon after a try no word of the console brings another, where a boot takes long: it says a lot.
+const SPARED: Duration = Duration::from_secs(2);
 /// How often a fresh try is made at most, and the longest time before a wish to stop is seen.
 const SPACING: Duration = Duration::from_millis(200);
 /// A machine is up already or not at all in the first second: one try.
@@ -52,7 +61,8 @@ enum Outcome {
 
 /// Waits until an ssh server at `address` has sent its banner; returns how long that took.
 ///
-/// `alive` is asked between tries; its error ends the wait.
+/// `alive` is asked between tries; its error ends the wait. `said` is how much the guest has said on its
+/// console, in any unit.
 ///
 /// # Errors
 /// [`crate::error::Kind::NoSsh`] after `limit`; `alive`'s; [`crate::error::Kind::Interrupted`].
@@ -61,6 +71,7 @@ pub fn wait_for_ssh(
     limit: Duration,
     cancel: &Cancel,
     alive: &mut dyn FnMut() -> Result<()>,
+    said: &mut dyn FnMut() -> u64,
 ) -> Result<Duration> {
     let started = Instant::now();
     let (send, receive) = mpsc::channel();
@@ -70,6 +81,7 @@ pub fn wait_for_ssh(
     let (mut reset, mut refused) = (false, false);
     let mut last = None::<Instant>;
     let mut count = 0;
+    let mut console = Console::new(said);
     loop {
         cancel.check()?;
         alive()?;
@@ -89,8 +101,16 @@ pub fn wait_for_ssh(
             (last, count) = (Some(Instant::now()), count + 1);
         }
         let before = reset;
-        if first_banner(&receive, &mut open, &mut early, &mut reset) {
-            return Ok(started.elapsed());
+        let until = Instant::now() + SPACING;
+        while Instant::now() < until {
+            if first_banner(&receive, &mut open, &mut early, &mut reset) {
+                return Ok(started.elapsed());
+            }
+            let spared = if started.elapsed() < QUICK_BOOT { SPACING } else { SPARED };
+            if console.broke_its_silence() && last.is_none_or(|last| last.elapsed() >= spared) {
+                last = None;
+                break;
+            }
         }
         if reset && !before {
             early.append(&mut open);
@@ -110,14 +130,38 @@ fn pace(waited: Duration, at_work: Option<usize>) -> Duration {
     }
 }
 
-/// Takes in how tries ended, for [`SPACING`] at most; tells whether one had a banner.
+/// The guest's console, as far as it tells that something happens.
+struct Console<'a> {
+    said: &'a mut dyn FnMut() -> u64,
+    seen: u64,
+    since: Instant,
+}
+
+impl<'a> Console<'a> {
+    fn new(said: &'a mut dyn FnMut() -> u64) -> Self {
+        let seen = said();
+        Console { said, seen, since: Instant::now() }
+    }
+
+    /// Whether it has just said something, for the first time in [`SILENCE`].
+    fn broke_its_silence(&mut self) -> bool {
+        let said = (self.said)();
+        if said == self.seen {
+            return false;
+        }
+        self.seen = said;
+        std::mem::replace(&mut self.since, Instant::now()).elapsed() >= SILENCE
+    }
+}
+
+/// Takes in how tries ended, for [`GLANCE`] at most; tells whether one had a banner.
 fn first_banner(
     receive: &Receiver<(u32, Outcome)>,
     open: &mut Vec<Try>,
     early: &mut Vec<Try>,
     reset: &mut bool,
 ) -> bool {
-    let until = Instant::now() + SPACING;
+    let until = Instant::now() + GLANCE;
     loop {
         match receive.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok((number, outcome)) => {
@@ -199,7 +243,7 @@ mod tests {
     const SHORT: Duration = Duration::from_secs(1);
 
     fn wait(address: SocketAddr, limit: Duration) -> Result<Duration> {
-        wait_for_ssh(address, limit, &Cancel::new(), &mut || Ok(()))
+        wait_for_ssh(address, limit, &Cancel::new(), &mut || Ok(()), &mut || 0)
     }
 
     fn listener() -> (TcpListener, SocketAddr) {
@@ -269,15 +313,44 @@ mod tests {
     }
 
     #[test]
+    fn a_word_after_a_silence_is_looked_into_at_once() {
+        let (listener, address) = listener();
+        let second = Duration::from_secs(1);
+        // The first try is made at once and stays silent; by its own pace the next comes a second later.
+        let started = Instant::now();
+        let server = std::thread::spawn(move || {
+            let _silent = listener.accept().unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"SSH-2.0-x\r\n").unwrap();
+            std::thread::sleep(second);
+        });
+        let mut said = || u64::from(started.elapsed() > second / 2);
+        let took = wait_for_ssh(address, 20 * second, &Cancel::new(), &mut || Ok(()), &mut said).unwrap();
+        assert!(took > second / 2 && took < second * 9 / 10, "{took:?}");
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_console_that_keeps_talking_is_nothing_new() {
+        let mut words = 0;
+        let mut said = || {
+            words += 1;
+            words
+        };
+        let mut console = Console::new(&mut said);
+        assert!((0..20).all(|_| !console.broke_its_silence()));
+    }
+
+    #[test]
     fn a_dead_machine_and_a_wish_to_stop_end_the_wait() {
         let (_listener, address) = listener();
         let mut dead = || Err(Error::new(Kind::Crashed, "qemu ended"));
         let limit = Duration::from_secs(60);
-        let error = wait_for_ssh(address, limit, &Cancel::new(), &mut dead).unwrap_err();
+        let error = wait_for_ssh(address, limit, &Cancel::new(), &mut dead, &mut || 0).unwrap_err();
         assert_eq!(error.kind(), Kind::Crashed);
         let cancel = Cancel::new();
         cancel.cancel();
-        let error = wait_for_ssh(address, limit, &cancel, &mut || Ok(())).unwrap_err();
+        let error = wait_for_ssh(address, limit, &cancel, &mut || Ok(()), &mut || 0).unwrap_err();
         assert_eq!(error.kind(), Kind::Interrupted);
     }
 }

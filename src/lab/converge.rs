@@ -2,7 +2,6 @@
 //! twice without harm.
 
 use crate::error::{Error, Kind, Result};
-use crate::guest::keys;
 use crate::guest::setup::Identity;
 use crate::labfile::model::Machine;
 use crate::provider::PowerState;
@@ -23,14 +22,11 @@ impl Lab<'_> {
     pub(super) fn converge(&self, machine: &Machine, state: PowerState) -> Result<Outcome> {
         let name = machine.name.as_str();
         let steps = steps::plan(machine)?;
-        let identity = self.identity(machine)?;
-        let fingerprint = identity.fingerprint();
         let mut record = self.record(name)?;
-
         if state == PowerState::Running
             && status::is_ready(&record)
-            && record.identity.as_ref() == Some(&fingerprint)
             && steps::pending(&steps, &record).is_empty()
+            && record.identity == Some(self.identity(machine)?.fingerprint())
         {
             self.tell_of_changes(machine, &steps, &record);
             return Ok(Outcome::AlreadyReady);
@@ -46,6 +42,9 @@ impl Lab<'_> {
             self.phase(name, Phase::Booting);
             self.journal.step(name, "wait for ssh", || self.wait_for_ssh(machine, &spec))?;
         }
+        // Not earlier: the lab's key is part of it, and may still be in the making.
+        let identity = self.identity(machine)?;
+        let fingerprint = identity.fingerprint();
         let set_up = record.identity.as_ref() != Some(&fingerprint) || booted;
         let pending: Vec<Planned> = steps::pending(&steps, &record).into_iter().cloned().collect();
         if set_up || !pending.is_empty() || !record.secured {
@@ -179,7 +178,7 @@ impl Lab<'_> {
             prefix: labfile.network.prefix,
             private_mac: record.private_mac,
             hosts: labfile.machines.iter().map(|machine| (machine.ip, machine.name.clone())).collect(),
-            authorized_key: keys::lab_key(&self.files.key(), &self.context.cancel)?.public,
+            authorized_key: self.key()?.public,
         })
     }
 

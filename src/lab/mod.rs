@@ -25,12 +25,14 @@ pub mod up;
 mod watch;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::boxes::{self, Task};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::guest::Access;
+use crate::guest::keys::{self, LabKey};
 use crate::labfile::model::Machine;
 use crate::labfile::{self, Labfile, LoadError, Loaded};
 use crate::provider::{MachineSpec, PrivateNetwork, Provider, Settings};
@@ -86,6 +88,8 @@ pub struct Lab<'a> {
     journal: Journal,
     ports: Ports,
     lock: Option<Lock>,
+    /// The lab's key, once it has been asked for.
+    key: Mutex<Option<LabKey>>,
 }
 
 /// Where a lab is: the folder of its Labfile, and the Labfile if it can be read.
@@ -169,10 +173,20 @@ impl<'a> Lab<'a> {
             ports: Ports::of(&context.home, &state.lab_id, &place.dir),
             store: state::Store::opened(files.state(), state),
             labfile: place.labfile,
+            key: Mutex::new(None),
             context,
             files,
             lock,
         })
+    }
+
+    /// The lab's key. Whoever asks first makes it, where there is none; the others wait for it.
+    fn key(&self) -> Result<LabKey> {
+        let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = &*key {
+            return Ok(key.clone());
+        }
+        Ok(key.insert(keys::lab_key(&self.files.key(), &self.context.cancel)?).clone())
     }
 
     /// The Labfile.

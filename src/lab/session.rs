@@ -54,7 +54,9 @@ impl Lab<'_> {
     pub(super) fn wait_for_ssh(&self, machine: &Machine, spec: &MachineSpec) -> Result<Duration> {
         let address = self.provider.ssh_address(spec);
         let mut alive = || self.provider.alive(spec);
-        wait::wait_for_ssh(address, machine.boot_timeout, &self.context.cancel, &mut alive)
+        let console = self.provider.console_log(spec);
+        let mut said = || std::fs::metadata(&console).map_or(0, |log| log.len());
+        wait::wait_for_ssh(address, machine.boot_timeout, &self.context.cancel, &mut alive, &mut said)
             .map_err(|error| self.with_console(error, spec))
     }
 

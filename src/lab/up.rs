@@ -85,7 +85,7 @@ pub fn up(context: &Context<'_>, place: Place, options: &Options) -> Result<Repo
     let limit = options.jobs.unwrap_or(jobs.len());
     let states: BTreeMap<&str, PowerState> =
         machines.iter().map(|machine| machine.name.as_str()).zip(before).collect();
-    Ok(lab.for_each(&jobs, limit, &|name| {
+    let work = |name: &str| {
         let machine = machines.iter().find(|machine| machine.name == name);
         let machine = machine.ok_or_else(|| Error::internal(format!("{name} is not in the Labfile")))?;
         let result = lab.converge(machine, states.get(name).copied().unwrap_or(PowerState::Absent));
@@ -95,6 +95,14 @@ pub fn up(context: &Context<'_>, place: Place, options: &Options) -> Result<Repo
             lab.note_failure(name, error);
         }
         result
+    };
+    Ok(std::thread::scope(|scope| {
+        if states.values().any(|state| *state != PowerState::Running) {
+            // Making a key takes some tenths of a second, in which machines can boot. Whoever needs the
+            // key hears of an error.
+            scope.spawn(|| lab.key());
+        }
+        lab.for_each(&jobs, limit, &work)
     }))
 }
 
@@ -245,7 +253,6 @@ impl Lab<'_> {
             self.context.sink.note(format!("{} {version}, {acceleration}", self.provider.name()));
         }
         make_run_dir(&state.run_dir)?;
-        keys::lab_key(&self.files.key(), &self.context.cancel)?;
         keys::write_insecure_key(&self.files.insecure_key())?;
         let mut prepared = BTreeSet::new();
         for record in records {

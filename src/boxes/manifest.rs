@@ -1,5 +1,6 @@
 //! What is known of a box in the store.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::hardware::Hardware;
@@ -40,6 +41,15 @@ impl Format {
     }
 }
 
+/// A file of the unpacked box, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Sum {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its sha256.
+    pub sha256: String,
+}
+
 /// What is known of a box; it never changes. The names under which it is known are in the index.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Manifest {
@@ -67,6 +77,8 @@ pub struct Manifest {
     pub user: String,
     /// The file name of a private key in the unpacked box; `None` is Vagrant's insecure key.
     pub key: Option<String>,
+    /// The files of the unpacked box, by name: what `lab box verify` holds them to.
+    pub files: BTreeMap<String, Sum>,
     /// What was not understood, or left out, or assumed.
     pub notes: Vec<String>,
 }

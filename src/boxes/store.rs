@@ -278,6 +278,7 @@ impl Store {
             hardware: found.hardware,
             user: found.user,
             key: found.key,
+            files: unpacked.files,
             notes: found.notes,
         };
         atomic::sync_dir(&files)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::hardware::Hardware;
-use super::layout::{FILES, MANIFEST};
+use super::layout::{FILES, MANIFEST, MANIFEST_SET_ASIDE};
 use super::{BoxImage, Login};
 use crate::error::{Error, Kind, Result};
 use crate::versioned;
@@ -120,5 +120,13 @@ impl Manifest {
 const MEND: &str = "add the box again from where it came from: `lab box add NAME FILE`";
 
 fn incomplete(dir: &Path, what: &str) -> Error {
-    Error::new(Kind::StateDamaged, format!("the stored box {} lacks its {what}", dir.display())).hint(MEND)
+    // Where `verify` has set the manifest aside, it still tells where the box came from.
+    match versioned::read::<Manifest>(&dir.join(MANIFEST_SET_ASIDE), VERSION) {
+        Ok(Some(manifest)) => {
+            Error::new(Kind::StateDamaged, format!("the stored box {} is damaged", dir.display()))
+                .hint(format!("add it again: lab box add NAME {}", manifest.source))
+        }
+        _ => Error::new(Kind::StateDamaged, format!("the stored box {} lacks its {what}", dir.display()))
+            .hint(MEND),
+    }
 }

@@ -28,8 +28,9 @@ use std::path::PathBuf;
 
 pub use hardware::{Arch, DiskController, Firmware, Hardware, Mac, NicModel};
 pub use progress::{Phase, Progress, Task};
+pub use room::{human, used};
 pub use source::Source;
-pub use store::{Add, Entry, Removed, Store};
+pub use store::{Add, Entry, Removed, Store, Verified};
 
 /// A box in the store: verified, unpacked, its OVF read.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]

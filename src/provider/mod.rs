@@ -123,6 +123,15 @@ pub struct Availability {
     pub slow: bool,
 }
 
+/// A base image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// The digest of its box.
+    pub digest: String,
+    /// The bytes that it takes up on the disk.
+    pub on_disk: u64,
+}
+
 /// The life cycle that every provider has. All methods may be called for machines of one lab from
 /// several threads at once, one call per machine; each can be done twice without harm.
 pub trait Provider: Send + Sync {
@@ -141,6 +150,17 @@ pub trait Provider: Send + Sync {
 
     /// Removes the base image of the box `digest`, if there is one. No machine of it exists any more.
     fn remove_base(&self, digest: &str) -> Result<()>;
+
+    /// The base images that there are.
+    fn bases(&self) -> Result<Vec<Base>> {
+        Ok(Vec::new())
+    }
+
+    /// Whether the base image of a box still holds what the box's own disk does; `None` where there is no
+    /// base, or no way to tell. Slow: reads both.
+    fn check_base(&self, _image: &BoxImage, _cancel: &Cancel) -> Result<Option<bool>> {
+        Ok(None)
+    }
 
     /// The state of several machines, in their order, with as few questions as possible.
     fn states(&self, machines: &[MachineSpec]) -> Result<Vec<PowerState>>;

@@ -134,8 +134,10 @@ fn what_is_not_understood_is_listed() {
     assert_eq!(ovf.notes, ["not understood: StorageSection"]);
     let ovf = with("</VirtualHardwareSection>", "</VirtualHardwareSection><InstallSection/>").unwrap();
     assert_eq!(ovf.notes, ["not understood: InstallSection"]);
-    let ovf = with("<rasd:ResourceType>5<", "<rasd:ResourceType>10<").unwrap();
-    assert_eq!(ovf.notes, ["a further network card is left out: Ethernet adapter"]);
+    let card =
+        "<Item><rasd:ElementName>eth1</rasd:ElementName><rasd:ResourceType>10</rasd:ResourceType></Item>";
+    let ovf = with("</VirtualHardwareSection>", &format!("{card}</VirtualHardwareSection>")).unwrap();
+    assert_eq!(ovf.notes, ["a further network card is left out: eth1"]);
 }
 
 #[test]

@@ -2,16 +2,19 @@
 
 mod add;
 mod list;
+mod prune;
 mod remove;
 mod show;
+mod verify;
 
 use crate::boxes::{Entry, Store};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::lab::Context;
+use crate::lab::shelf::Shelf;
 
 use super::{App, Status};
 
-/// Add, list and remove boxes
+/// Add, list, check and remove boxes
 ///
 /// Boxes are the images that machines are made from. They are kept once, for all labs.
 #[derive(Debug, clap::Args)]
@@ -26,7 +29,9 @@ enum Verb {
     Add(add::Args),
     List(list::Args),
     Show(show::Args),
+    Verify(verify::Args),
     Remove(remove::Args),
+    Prune(prune::Args),
 }
 
 impl Args {
@@ -38,7 +43,9 @@ impl Args {
             Verb::Add(args) => args.run(&place)?,
             Verb::List(args) => args.run(&place)?,
             Verb::Show(args) => args.run(&place)?,
+            Verb::Verify(args) => args.run(&place)?,
             Verb::Remove(args) => args.run(&place)?,
+            Verb::Prune(args) => args.run(&place)?,
         }
         Ok(0)
     }
@@ -52,20 +59,18 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The box that is called `name`, or has this digest; `None` where there is none.
-    fn look_up(&self, name: &str) -> Result<Option<Entry>> {
-        let is_it = |entry: &Entry| entry.digest == name || entry.names.iter().any(|known| known == name);
-        Ok(self.store.list()?.into_iter().find(is_it))
+    /// The boxes together with what hangs on them.
+    fn shelf(&self) -> Result<Shelf<'_>> {
+        Shelf::new(self.context, self.store)
     }
+}
 
-    /// The same, that must be there.
-    ///
-    /// # Errors
-    /// [`Kind::BoxNotFound`].
-    fn entry(&self, name: &str) -> Result<Entry> {
-        self.look_up(name)?.ok_or_else(|| {
-            Error::new(Kind::BoxNotFound, format!("there is no box {name} here"))
-                .hint("`lab box list` shows those that are")
-        })
-    }
+/// What a box is called in lists: its names, or that it has none.
+fn called(entry: &Entry) -> String {
+    if entry.names.is_empty() { "(no name)".to_owned() } else { entry.names.join(", ") }
+}
+
+/// The digest as far as people need it.
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
 }

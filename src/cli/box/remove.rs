@@ -1,12 +1,20 @@
 //! `lab box remove`
 
-use crate::error::{Error, Kind, Result};
-use crate::lab::{ports, providers};
+use serde_json::json;
+
+use crate::error::Result;
+use crate::ui;
 
 use super::Place;
 
 /// Remove a box that no lab uses
+///
+/// A box with several names loses this one. With its last name go its files and its base images.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lab box remove lucid32
+  lab box remove 5b1a9bb1c0de      one without a name, by the beginning of its SHA256")]
 pub(super) struct Args {
     /// The box
     name: String,
@@ -14,31 +22,14 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self, place: &Place<'_>) -> Result<()> {
-        let (name, home) = (&self.name, &place.context.home);
-        place.refuse_used(name)?;
-        let removed = place.store.remove(name)?;
-        if removed.left.is_empty() {
-            for provider in providers::NAMES {
-                providers::by_name(provider, home)?.remove_base(&removed.digest)?;
-            }
-        }
-        place.app.ui.tell(&format!("box {name} is removed"));
-        Ok(())
-    }
-}
-
-impl Place<'_> {
-    /// # Errors
-    /// [`Kind::BoxInUse`] where a lab's machine was made from the box.
-    fn refuse_used(&self, name: &str) -> Result<()> {
-        let Some(entry) = self.look_up(name)? else { return Ok(()) };
-        for (dir, state) in ports::labs(&self.context.home)? {
-            let user = state.machines.iter().find(|(_, record)| record.image.digest == entry.digest);
-            if let Some((machine, _)) = user {
-                let message = format!("box {name} is in use by {machine} of the lab in {}", dir.display());
-                return Err(Error::new(Kind::BoxInUse, message)
-                    .hint(format!("`lab destroy -C {}` removes that lab", dir.display())));
-            }
+        let (name, ui) = (&self.name, &place.app.ui);
+        let removed = place.shelf()?.remove(name)?;
+        if ui.json {
+            ui::print_json(&json!({"sha256": removed.digest, "names": removed.left}));
+        } else if removed.left.is_empty() {
+            ui.tell(&format!("box {name} is removed"));
+        } else {
+            ui.tell(&format!("the name {name} is removed; the box is still {}", removed.left.join(", ")));
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ use self::files::{Channel, Files};
 use self::qmp::{Failure, Qmp};
 use self::suspend::Record;
 use self::version::{Programs, Version};
-use super::{Availability, Features, MachineSpec, PowerState, Provider, SharedDir};
+use super::{Availability, Base, Features, MachineSpec, PowerState, Provider, SharedDir};
 use crate::boxes::{Arch, BoxImage, Hardware};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -136,6 +136,14 @@ impl Provider for Qemu {
 
     fn remove_base(&self, digest: &str) -> Result<()> {
         base::remove(&self.shared, digest)
+    }
+
+    fn bases(&self) -> Result<Vec<Base>> {
+        base::list(&self.shared)
+    }
+
+    fn check_base(&self, image: &BoxImage, cancel: &Cancel) -> Result<Option<bool>> {
+        base::check(&self.programs, &self.shared, image, cancel)
     }
 
     fn states(&self, machines: &[MachineSpec]) -> Result<Vec<PowerState>> {

@@ -17,6 +17,7 @@ mod layout;
 mod lock;
 pub mod manifest;
 pub mod ovf;
+pub mod package;
 pub mod progress;
 mod room;
 pub mod source;
@@ -28,9 +29,9 @@ use std::path::PathBuf;
 
 pub use hardware::{Arch, DiskController, Firmware, Hardware, Mac, NicModel};
 pub use progress::{Phase, Progress, Task};
-pub use room::{human, used};
+pub use room::{check as check_room, human, used};
 pub use source::Source;
-pub use store::{Add, Entry, Removed, Store, Verified};
+pub use store::{Add, Entry, Removed, Store, Verified, Workspace};
 
 /// A box in the store: verified, unpacked, its OVF read.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -55,6 +55,17 @@ impl<'a> Add<'a> {
     }
 }
 
+/// A folder for files on the way, see [`Store::workspace`].
+#[derive(Debug)]
+pub struct Workspace(Temp);
+
+impl Workspace {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
 impl Store {
     /// The store of this home; touches nothing.
     pub fn open(home: &Path) -> Result<Self> {
@@ -129,6 +140,12 @@ impl Store {
         let name = add.name.map_or_else(|| source.default_name(), str::to_owned);
         let gone = || Error::new(Kind::StateDamaged, format!("the box {name} vanished while it was added"));
         self.image(&digest, &name)?.ok_or_else(gone)
+    }
+
+    /// A folder in the store for files on the way to a box; gone when dropped, or when its process dies
+    /// with the next change to the store.
+    pub fn workspace(&self) -> Result<Workspace> {
+        Temp::new(&self.layout).map(Workspace)
     }
 
     /// The box of a digest; `None` where it is not in the store.
@@ -356,4 +373,4 @@ fn changed(path: &Path) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

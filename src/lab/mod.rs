@@ -3,7 +3,7 @@
 //! - [`up`] brings machines forward ([`records`] decides, [`converge`] takes the steps, [`session`] works
 //!   in the guest), [`down`] takes them back, [`run`] uses ready ones, [`status`] looks;
 //! - [`crew`] lets all machines go side by side;
-//! - [`shelf`] knows the boxes together with the labs and base images that hang on them;
+//! - [`package`] makes a box of a machine; [`shelf`] knows the boxes together with the labs and base images that hang on them;
 //! - [`state`], [`journal`], [`lock`], [`ports`] and [`files`] are what stands on disk;
 //! - [`event`] is what is reported meanwhile.
 
@@ -14,6 +14,7 @@ pub mod event;
 pub mod files;
 pub mod journal;
 pub mod lock;
+pub mod package;
 pub mod ports;
 pub mod providers;
 mod records;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::boxes::{BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 
 /// All that a provider needs to know of one machine. Made from the Labfile, the box and the state.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,6 +132,15 @@ pub struct Base {
     pub on_disk: u64,
 }
 
+/// The form of an exported disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskForm {
+    /// Its bytes, one after the other, with holes.
+    Raw,
+    /// qcow2, compressed.
+    Qcow2,
+}
+
 /// The life cycle that every provider has. All methods may be called for machines of one lab from
 /// several threads at once, one call per machine; each can be done twice without harm.
 pub trait Provider: Send + Sync {
@@ -188,6 +197,23 @@ pub trait Provider: Send + Sync {
     /// Any state → Absent: the running machine, its disks, sockets and whatever else the provider
     /// made for it, and nothing that it did not make. `machine.dir` itself and logs in it may stay.
     fn destroy(&self, machine: &MachineSpec) -> Result<()>;
+
+    /// Writes the disk of a machine that is off to the new file `to`, one that needs no other. Space that
+    /// the guest does not use takes none. `progress` gets 0.0 to 1.0.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::WrongState`] when it is not off; [`crate::error::Kind::DiskFull`].
+    fn export_disk(
+        &self,
+        machine: &MachineSpec,
+        _to: &Path,
+        _form: DiskForm,
+        _cancel: &Cancel,
+        _progress: &mut dyn FnMut(f64),
+    ) -> Result<()> {
+        let message = format!("{}: the {} provider cannot package machines", machine.name, self.name());
+        Err(Error::new(Kind::WrongState, message))
+    }
 
     /// Where this computer reaches the machine's ssh.
     fn ssh_address(&self, machine: &MachineSpec) -> SocketAddr {

@@ -10,11 +10,11 @@ use crate::boxes::{Progress, manifest::Format};
 use crate::cancel::Cancel;
 
 /// A home with a store, and a folder beside it with a box in it.
-struct Fixture {
+pub(in crate::boxes) struct Fixture {
     _dir: tempfile::TempDir,
     home: PathBuf,
-    lab: PathBuf,
-    store: Store,
+    pub(in crate::boxes) lab: PathBuf,
+    pub(in crate::boxes) store: Store,
 }
 
 /// A genuine small box; `text` makes it one of its own.
@@ -28,7 +28,7 @@ fn a_box(text: &str) -> Vec<u8> {
 }
 
 impl Fixture {
-    fn new() -> Self {
+    pub(in crate::boxes) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let real = std::fs::canonicalize(dir.path()).unwrap();
         let (home, lab) = (real.join("home"), real.join("lab"));
@@ -51,7 +51,7 @@ impl Fixture {
         Ok((image, phases))
     }
 
-    fn add(&self, add: &Add<'_>) -> Result<BoxImage> {
+    pub(in crate::boxes) fn add(&self, add: &Add<'_>) -> Result<BoxImage> {
         self.store.add(add, &mut Task { cancel: &Cancel::new(), progress: &mut |_| {} })
     }
 

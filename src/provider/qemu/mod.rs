@@ -15,7 +15,7 @@ mod socket;
 mod suspend;
 mod version;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ use self::files::{Channel, Files};
 use self::qmp::{Failure, Qmp};
 use self::suspend::Record;
 use self::version::{Programs, Version};
-use super::{Availability, Base, Features, MachineSpec, PowerState, Provider, SharedDir};
+use super::{Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir};
 use crate::boxes::{Arch, BoxImage, Hardware};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -250,6 +250,20 @@ impl Provider for Qemu {
         files.remove_all()
     }
 
+    fn export_disk(
+        &self,
+        machine: &MachineSpec,
+        to: &Path,
+        form: DiskForm,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<()> {
+        match state(machine)? {
+            PowerState::Off => base::export(&self.programs, &Files::of(machine), to, form, cancel, progress),
+            _ => Err(wrong_state(machine, "is not off").hint(format!("`lab halt {}` first", machine.name))),
+        }
+    }
+
     fn console_log(&self, machine: &MachineSpec) -> PathBuf {
         Files::of(machine).console()
     }
@@ -326,8 +340,6 @@ fn wrong_state(machine: &MachineSpec, what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::boxes::{DiskController, Firmware, Login, Mac, NicModel};
     use crate::provider::{PortForward, PrivateNetwork, Settings};

@@ -20,6 +20,7 @@ pub mod ovf;
 pub mod package;
 pub mod progress;
 mod room;
+pub mod seed;
 pub mod source;
 pub mod store;
 mod temp;
@@ -59,4 +60,7 @@ pub struct Login {
     pub user: String,
     /// A private key that came with the box; `None` means Vagrant's well-known insecure key.
     pub key: Option<PathBuf>,
+    /// The box may have no user yet: a [`seed`] tells it one, and the key that opens it.
+    #[serde(default)]
+    pub seeded: bool,
 }

@@ -256,6 +256,7 @@ impl<'a> Lab<'a> {
             },
             ssh_port: record.ssh_port,
             forwards: record.forwards.clone(),
+            seed_key: record.image.login.seeded.then(|| self.files.public_key()),
             settings: machine.map_or_else(Settings::default, |machine| Settings {
                 qemu_args: machine.qemu.args.clone(),
                 qemu_cpu: machine.qemu.cpu.clone(),

@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::boxes::seed::Seed;
 use crate::boxes::{BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -41,8 +42,26 @@ pub struct MachineSpec {
     pub ssh_port: u16,
     /// Further ports, from 127.0.0.1.
     pub forwards: Vec<PortForward>,
+    /// For a machine that may have no user yet: the file with the public key to seed it with.
+    pub seed_key: Option<PathBuf>,
     /// Provider-specific settings of the Labfile.
     pub settings: Settings,
+}
+
+impl MachineSpec {
+    /// The disc that tells the machine its user, to be attached to it from its first start on; `None` for
+    /// a machine that has one.
+    pub fn seed(&self) -> Result<Option<Vec<u8>>> {
+        let Some(path) = &self.seed_key else { return Ok(None) };
+        let public_key = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, &source))?;
+        let seed = Seed {
+            instance: &self.id,
+            hostname: &self.name,
+            user: &self.image.login.user,
+            public_key: &public_key,
+        };
+        Ok(Some(seed.image()))
+    }
 }
 
 /// The private network (NIC 2) as a provider needs it.

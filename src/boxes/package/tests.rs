@@ -61,7 +61,7 @@ fn a_disk_on_virtio_makes_a_box_for_libvirt() {
         Hardware { arch: Arch::X86_64, cpus: 1, ..hardware(DiskController::VirtioBlk, NicModel::Virtio) };
     let image = round_trip(&hardware, &disk, "pupil", false);
     assert_eq!(image.hardware, Hardware { base_mac: None, ..hardware });
-    assert_eq!(image.login, Login { user: "pupil".into(), key: None });
+    assert_eq!(image.login, Login { user: "pupil".into(), key: None, seeded: false });
     assert_eq!(image.disk_format, "qcow2");
 }
 

@@ -87,7 +87,7 @@ fn a_path_is_added_at_first_and_then_only_looked_up() {
     assert_eq!((image.disk_format.as_str(), image.hardware.memory_mib), ("vmdk", 384));
     assert_eq!(std::fs::read(&image.disk).unwrap(), vmdk(DESCRIPTOR));
     assert_eq!(image.disk.parent(), Some(image.dir.as_path()));
-    assert_eq!(image.login, crate::boxes::Login { user: "vagrant".into(), key: None });
+    assert_eq!(image.login, crate::boxes::Login { user: "vagrant".into(), key: None, seeded: false });
 
     for reference in ["./a.box", "../lab/a.box", fixture.lab.join("a.box").to_str().unwrap()] {
         let (again, phases) = fixture.resolve(reference).unwrap();

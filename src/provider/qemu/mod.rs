@@ -29,6 +29,7 @@ use self::qmp::{Failure, Qmp};
 use self::suspend::Record;
 use self::version::{Programs, Version};
 use super::{Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir};
+use crate::atomic;
 use crate::boxes::{Arch, BoxImage, Hardware};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -158,6 +159,10 @@ impl Provider for Qemu {
     }
 
     fn create(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        // Before the disk, with which the machine exists.
+        if let Some(seed) = machine.seed()? {
+            atomic::write(&Files::of(machine).seed(), &seed)?;
+        }
         base::create_overlay(&self.programs, &self.shared, &machine.image, &Files::of(machine), cancel)
     }
 
@@ -368,7 +373,7 @@ mod tests {
                 disk: dir.join("box/disk.vmdk"),
                 disk_format: "vmdk".to_owned(),
                 hardware: hardware.clone(),
-                login: Login { user: "vagrant".to_owned(), key: None },
+                login: Login { user: "vagrant".to_owned(), key: None, seeded: false },
             },
             hardware,
             nat_mac: Mac([0x08, 0x00, 0x27, 0xaa, 0xbb, 0x01]),
@@ -381,6 +386,7 @@ mod tests {
             },
             ssh_port: 2222,
             forwards: vec![PortForward { host: 8080, guest: 80 }],
+            seed_key: None,
             settings: Settings::default(),
         }
     }

@@ -6,15 +6,15 @@
 mod care;
 
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::index::{Index, Lookup};
 use super::layout::{FILES, Layout, MANIFEST};
-use super::manifest::{self, Manifest};
+use super::manifest::Manifest;
 use super::progress::{Phase, Task};
 use super::source::{Source, check_name};
 use super::temp::{self, Temp};
-use super::{BoxImage, archive, catalogue, digest, download, index, inspect, lock};
+use super::{BoxImage, catalogue, digest, download, index, lock, open_box};
 use crate::atomic;
 use crate::error::{Error, Kind, Result};
 use crate::versioned;
@@ -211,24 +211,7 @@ impl Store {
         let dir = temp.box_dir();
         let files = dir.join(FILES);
         temp::create_dirs(&files)?;
-        let unpacked = archive::unpack(file, &files, task)?;
-        let found = inspect::inspect(&files, &unpacked)?;
-        let manifest = Manifest {
-            version: manifest::VERSION,
-            sha256: unpacked.digest,
-            size: unpacked.size,
-            unpacked: unpacked.unpacked,
-            source: source.key(),
-            added: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            format: found.format,
-            disk: found.disk,
-            disk_format: found.disk_format.name().to_owned(),
-            hardware: found.hardware,
-            user: found.user,
-            key: found.key,
-            files: unpacked.files,
-            notes: found.notes,
-        };
+        let manifest = Manifest { source: source.key(), ..open_box(file, &files, task)? };
         atomic::sync_dir(&files)?;
         versioned::write(&dir.join(MANIFEST), &manifest)?;
         self.settle(&dir, &manifest.sha256, temp)?;

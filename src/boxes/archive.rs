@@ -1,24 +1,33 @@
 //! One pass over a box file: hashed while it is unpacked.
 //!
+//! Three threads at most, handing on pieces: `feed` reads the file and hashes it, the one here unpacks
+//! (`packing`) and sorts (`member`), `writer` writes and hashes what came out.
+//!
 //! The file may be anybody's. Only regular files at the top of an archive are taken (Vagrant's
 //! boxes are flat); whatever would reach outside is an error that names the member, and the caller
 //! throws away all that was unpacked.
 
+mod feed;
 mod gauge;
+mod member;
+mod packing;
+mod writer;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, Cursor, Read};
 use std::path::Path;
+use std::thread;
 
-use flate2::bufread::MultiGzDecoder;
-
-use super::digest::CHUNK;
 use super::disk::{self, Content};
+use super::manifest::Sum;
 use super::progress::Task;
 use super::room::{self, human};
+use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use gauge::{Gauge, Source, Stream};
+use feed::{Fed, Pipe};
+use gauge::{Gauge, Stream};
+use member::Member;
 
 /// What a box may unpack to, at least, at most, and as a multiple of its file's size between: a
 /// mostly empty raw disk packs 1:200, a bomb 1:1000 and (sparse) far beyond.
@@ -41,6 +50,8 @@ pub(super) struct Unpacked {
     pub(super) unpacked: u64,
     /// Whether it was a bare disk image rather than an archive.
     pub(super) bare: bool,
+    /// The files that were taken, by name.
+    pub(super) files: BTreeMap<String, Sum>,
     /// What was in it and was not taken, for people.
     pub(super) notes: Vec<String>,
 }
@@ -52,39 +63,36 @@ pub(super) struct Unpacked {
 /// then `into` holds a part of the box and is for the caller to remove.
 pub(super) fn unpack(path: &Path, into: &Path, task: &mut Task<'_>) -> Result<Unpacked> {
     let failed = |source: io::Error| Error::io("read", path, &source);
-    let mut file = File::open(path).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
-    let mut head = Vec::with_capacity(disk::SNIFF);
-    (&mut file).take(disk::SNIFF as u64).read_to_end(&mut head).map_err(failed)?;
-    file.seek(SeekFrom::Start(0)).map_err(failed)?;
 
     // Nothing unpacks to much less than its file; what an archive's members need is asked as they come.
     room::check(into, size, "the unpacked box")?;
 
-    let gauge = Gauge::new(limit(size));
     let cancel = task.cancel;
-    let mut source = Source::new(file, size, &gauge, task);
-    let mut job = Unpacking { into, gauge: &gauge, unpacked: 0, notes: Vec::new() };
-    let done = match disk::sniff(&head) {
-        Content::Gzip => {
-            let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(CHUNK, &mut source));
-            job.compressed(&mut decoder)
-        }
-        content => job.content(content, &mut BufReader::with_capacity(CHUNK, &mut source)),
-    };
-    // Whatever stands behind the contents belongs to the hash.
-    let done = done.and_then(|bare| {
-        io::copy(&mut source, &mut io::sink()).map_err(Fault::Read)?;
-        Ok(bare)
-    });
-    let (digest, done_bytes) = source.finish();
-    match done {
-        Ok(bare) => Ok(Unpacked { digest, size: done_bytes, unpacked: job.unpacked, bare, notes: job.notes }),
-        Err(fault) => {
-            cancel.check()?;
-            Err(gauge.explain(path, fault))
-        }
-    }
+    thread::scope(|scope| {
+        let (feeder, pipe) = feed::pipe();
+        let worker = scope.spawn(move || {
+            let gauge = Gauge::new(limit(size));
+            let job = Unpacking {
+                into,
+                gauge: &gauge,
+                cancel,
+                unpacked: 0,
+                files: BTreeMap::new(),
+                notes: Vec::new(),
+            };
+            job.run(pipe).map_err(|fault| gauge.explain(path, fault))
+        });
+        // Whoever could not read the file any more knows better why the unpacking failed.
+        let fed = feeder.run(file, path, size, task)?;
+        // A decoder that panics has met something that its makers did not think of.
+        let unpacked = worker.join().unwrap_or_else(|_| Err(bad("it is damaged")))?;
+        let Some(Fed { digest, size }) = fed else {
+            return Err(Error::internal("a box was unpacked before it was read"));
+        };
+        Ok(Unpacked { digest, size, ..unpacked })
+    })
 }
 
 fn limit(size: u64) -> u64 {
@@ -111,17 +119,31 @@ type Outcome<T> = std::result::Result<T, Fault>;
 struct Unpacking<'a> {
     into: &'a Path,
     gauge: &'a Gauge,
+    cancel: &'a Cancel,
     unpacked: u64,
+    files: BTreeMap<String, Sum>,
     notes: Vec<String>,
 }
 
 impl Unpacking<'_> {
-    /// The inside of a gzip: an archive, or a disk image. Tells whether it was the latter.
-    fn compressed(&mut self, decoder: &mut impl Read) -> Outcome<bool> {
+    /// Unpacks the box file that comes through `pipe`, to its last byte.
+    fn run(mut self, mut pipe: Pipe) -> Outcome<Unpacked> {
+        let bare = match disk::sniff(pipe.fill_buf().map_err(Fault::Read)?) {
+            Content::Packed(packing) => self.inside(&mut packing::unpack(packing, &mut pipe))?,
+            content => self.content(content, &mut pipe)?,
+        };
+        // Whatever stands behind the contents belongs to the hash.
+        io::copy(&mut pipe, &mut io::sink()).map_err(Fault::Read)?;
+        let Unpacking { unpacked, files, notes, .. } = self;
+        Ok(Unpacked { digest: String::new(), size: 0, unpacked, bare, files, notes })
+    }
+
+    /// The inside of a compression: an archive, or a disk image. Tells whether it was the latter.
+    fn inside(&mut self, decoder: &mut dyn Read) -> Outcome<bool> {
         let mut head = Vec::with_capacity(disk::SNIFF);
-        decoder.by_ref().take(disk::SNIFF as u64).read_to_end(&mut head).map_err(Fault::Read)?;
+        decoder.take(disk::SNIFF as u64).read_to_end(&mut head).map_err(Fault::Read)?;
         match disk::sniff(&head) {
-            Content::Gzip => Err(bad("it is gzip inside gzip").into()),
+            Content::Packed(_) => Err(bad("it is compressed twice").into()),
             content => self.content(content, &mut Cursor::new(head).chain(decoder)),
         }
     }
@@ -138,12 +160,11 @@ impl Unpacking<'_> {
             }
             Content::Disk(format) => {
                 self.gauge.enter_member();
-                let size = self.take(&mut stream, &format!("disk.{}", format.name()), None)?;
-                self.unpacked = size;
+                self.unpacked = self.take(&mut stream, &format!("disk.{}", format.name()))?;
                 Ok(true)
             }
             Content::Known(what) => Err(bad(what).hint(OTHERS).into()),
-            Content::Gzip | Content::Unknown => {
+            Content::Packed(_) | Content::Unknown => {
                 Err(bad("it is of no kind that is known").hint(OTHERS).into())
             }
         }
@@ -180,7 +201,9 @@ impl Unpacking<'_> {
                     let size = entry.size();
                     self.charge(size)?;
                     room::check(self.into, size, "the unpacked box")?;
-                    self.take(&mut entry, &name, Some(size))?;
+                    if self.take(&mut entry, &name)? != size {
+                        return Err(Fault::Read(io::ErrorKind::UnexpectedEof.into()));
+                    }
                 }
             }
         }
@@ -204,38 +227,12 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// Writes one file, leaving holes where there are only zeros, and makes it durable.
-    fn take(&mut self, reader: &mut dyn Read, name: &str, size: Option<u64>) -> Outcome<u64> {
-        let path = self.into.join(name);
-        let failed = |source: io::Error| Fault::Refused(Error::io("write", &path, &source));
-        let mut file = File::create_new(&path).map_err(failed)?;
-        let mut buffer = vec![0; 64 * 1024];
-        let (mut done, mut hole) = (0u64, false);
-        loop {
-            let count = fill(reader, &mut buffer).map_err(Fault::Read)?;
-            let chunk = buffer.get(..count).unwrap_or_default();
-            if chunk.is_empty() {
-                break;
-            }
-            done += count as u64;
-            if chunk.iter().all(|byte| *byte == 0) {
-                hole = true;
-                continue;
-            }
-            if hole {
-                file.seek(SeekFrom::Start(done - count as u64)).map_err(failed)?;
-                hole = false;
-            }
-            file.write_all(chunk).map_err(failed)?;
-        }
-        if size.is_some_and(|size| size != done) {
-            return Err(Fault::Read(io::ErrorKind::UnexpectedEof.into()));
-        }
-        if hole {
-            file.set_len(done).map_err(failed)?;
-        }
-        file.sync_all().map_err(failed)?;
-        Ok(done)
+    /// Writes one file of the box; returns its size.
+    fn take(&mut self, reader: &mut dyn Read, name: &str) -> Outcome<u64> {
+        let sum = writer::write(reader, &self.into.join(name), self.cancel)?;
+        let size = sum.size;
+        self.files.insert(name.to_owned(), sum);
+        Ok(size)
     }
 }
 
@@ -253,75 +250,8 @@ fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(count)
 }
 
-/// What is done with a member.
-enum Member {
-    /// Taken, under this name.
-    File(String),
-    /// Harmless and not taken.
-    LeftOut(String),
-    /// A folder, or a header for the archive as a whole.
-    Nothing,
-}
-
-impl Member {
-    fn of<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Self> {
-        use tar::EntryType as T;
-        let kind = entry.header().entry_type();
-        if kind == T::XGlobalHeader {
-            return Ok(Member::Nothing);
-        }
-        let bytes = entry.path_bytes().into_owned();
-        let Ok(name) = String::from_utf8(bytes) else {
-            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            return Err(hostile(&format!("the name {name:?} is not UTF-8")));
-        };
-        let parts = name_parts(&name)?;
-        match kind {
-            T::Directory => return Ok(Member::Nothing),
-            T::Regular | T::Continuous | T::GNUSparse => {}
-            T::Symlink | T::Link => {
-                return Err(hostile(&format!("{name:?} is a link")));
-            }
-            T::Char | T::Block | T::Fifo => {
-                return Err(hostile(&format!("{name:?} is a device")));
-            }
-            _ => return Err(hostile(&format!("{name:?} is of an unknown kind"))),
-        }
-        if let Ok(Some(extensions)) = entry.pax_extensions() {
-            let sparse = extensions.flatten().any(|item| item.key_bytes().starts_with(b"GNU.sparse"));
-            if sparse {
-                return Err(bad(&format!("{name:?} is sparse in a form that is not understood"))
-                    .hint("pack it again with: tar --format=gnu -czf NEW.box *"));
-            }
-        }
-        match parts.as_slice() {
-            // A regular file whose name ends in a slash is a folder to old tars.
-            [_] if name.ends_with('/') => Ok(Member::Nothing),
-            [name] => Ok(Member::File((*name).to_owned())),
-            _ => Ok(Member::LeftOut(name)),
-        }
-    }
-}
-
-/// The components of a member's name, without those that mean "here".
-fn name_parts(name: &str) -> Result<Vec<&str>> {
-    let refuse = |why: &str| Err(hostile(&format!("the name {name:?} {why}")));
-    if name.starts_with('/') {
-        return refuse("is absolute");
-    }
-    // Windows separates folders by one and streams and drives by the other.
-    if name.contains(|c: char| c == '\\' || c == ':' || c.is_control()) {
-        return refuse("has characters that no file should have");
-    }
-    let parts: Vec<_> = name.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-    if parts.contains(&"..") {
-        return refuse("leads out of the box");
-    }
-    Ok(parts)
-}
-
-const OTHERS: &str = "a box is a tar or tar.gz as Vagrant makes them (.box), an .ova, or a disk image \
-                      (.qcow2, .vmdk, .vdi, or a raw one)";
+const OTHERS: &str = "a box is an archive as Vagrant makes them (.box: tar, or tar in gzip, zstd or xz), an .ova, or a \
+                      disk image (.qcow2, .vmdk, .vdi, or a raw one), compressed or not";
 
 fn bad(why: &str) -> Error {
     Error::new(Kind::BadBox, format!("not a box: {why}"))

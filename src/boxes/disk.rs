@@ -23,8 +23,8 @@ const MAX_DESCRIPTOR: u64 = 1 << 20;
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// gzip.
-    Gzip,
+    /// Something compressed.
+    Packed(Packing),
     /// A tar archive.
     Tar,
     /// A disk image.
@@ -33,6 +33,17 @@ pub enum Content {
     Known(&'static str),
     /// None of these.
     Unknown,
+}
+
+/// A compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// gzip, as Vagrant packs its boxes.
+    Gzip,
+    /// zstd.
+    Zstd,
+    /// xz.
+    Xz,
 }
 
 /// A format of disk images.
@@ -67,17 +78,22 @@ pub fn sniff(head: &[u8]) -> Content {
     let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
     let text = String::from_utf8_lossy(head.get(..64).unwrap_or(head)).trim_start().to_ascii_lowercase();
     match () {
-        () if at(0, &[0x1f, 0x8b]) => Content::Gzip,
+        () if at(0, &[0x1f, 0x8b]) => Content::Packed(Packing::Gzip),
         () if at(0, b"QFI\xfb") => Content::Disk(DiskFormat::Qcow2),
         () if at(0, b"KDMV") => Content::Disk(DiskFormat::Vmdk),
         () if text.starts_with("# disk descriptorfile") => Content::Disk(DiskFormat::VmdkText),
         () if at(64, &[0x7f, 0x10, 0xda, 0xbe]) => Content::Disk(DiskFormat::Vdi),
-        () if at(0, &[0x28, 0xb5, 0x2f, 0xfd]) => Content::Known("compressed with zstd"),
-        () if at(0, b"\xfd7zXZ\0") => Content::Known("compressed with xz"),
+        () if at(0, &[0x28, 0xb5, 0x2f, 0xfd]) => Content::Packed(Packing::Zstd),
+        // A frame to be skipped, as `pzstd` and seekable zstd put in front (RFC 8878, section 3.1.2).
+        () if matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]) => Content::Packed(Packing::Zstd),
+        () if at(0, b"\xfd7zXZ\0") => Content::Packed(Packing::Xz),
         () if at(0, b"BZh") => Content::Known("compressed with bzip2"),
         () if at(0, b"PK\x03\x04") => Content::Known("a zip archive"),
         () if at(0, b"7z\xbc\xaf\x27\x1c") => Content::Known("a 7-Zip archive"),
         () if at(0, b"COWD") => Content::Known("an old VMware ESX disk"),
+        () if at(0, b"QED\0") => Content::Known("an old QEMU disk (QED)"),
+        () if at(0, b"LUKS\xba\xbe") => Content::Known("an encrypted disk (LUKS)"),
+        () if at(0, b"WithoutFreeSpace") || at(0, b"WithouFreSpacExt") => Content::Known("a Parallels disk"),
         () if at(0, b"conectix") || at(0, b"vhdxfile") => Content::Known("a Hyper-V disk"),
         () if text.starts_with("<!doctype html") || text.starts_with("<html") => Content::Known("a web page"),
         () if text.starts_with("<?xml") || text.starts_with("<envelope") => {
@@ -176,12 +192,14 @@ fn check_descriptor(bytes: &[u8], name: &str) -> Result<()> {
             let rest = lower.strip_prefix(key)?.trim_start().strip_prefix('=')?;
             Some(rest.trim().trim_matches('"').to_owned())
         };
-        if value("parentfilenamehint").is_some_and(|hint| !hint.is_empty())
+        // QEMU takes the word wherever it stands, in a comment too.
+        if lower.contains("parentfilenamehint")
             || value("parentcid").is_some_and(|cid| !matches!(cid.as_str(), "" | "0" | "ffffffff"))
         {
             return Err(leads_out(name, "it has a parent"));
         }
-        if ["rw ", "rdonly ", "noaccess "].iter().any(|access| lower.starts_with(access)) {
+        // VirtualBox takes a line for an extent by these letters alone.
+        if ["rw", "rdonly", "noaccess"].iter().any(|access| lower.starts_with(access)) {
             extents += 1;
             // The file may have been renamed since, so that its own name is not held to.
             let file = line.split('"').nth(1).unwrap_or_default();
@@ -316,6 +334,8 @@ pub(super) mod tests {
             ("\"generated-stream.vmdk\"", "\"/etc/shadow\""),
             ("\"generated-stream.vmdk\"", "\"..\\shadow\""),
             ("SPARSE", "FLAT"),
+            ("# The disk", "#x parentFileNameHint=\"/etc/shadow\"\n# The disk"),
+            ("# The disk", "RW\t1 SPARSE \"second.vmdk\"\n# The disk"),
             ("# The disk", "RW 1 SPARSE \"second.vmdk\"\n# The disk"),
         ] {
             let forged = DESCRIPTOR.replace(genuine, forged);
@@ -339,7 +359,7 @@ pub(super) mod tests {
     #[test]
     fn what_is_no_box_is_called_by_its_name() {
         assert_eq!(sniff(b"  <!DOCTYPE html><title>Hotel wifi"), Content::Known("a web page"));
-        assert_eq!(sniff(&[0x1f, 0x8b, 8]), Content::Gzip);
+        assert_eq!(sniff(&[0x1f, 0x8b, 8]), Content::Packed(Packing::Gzip));
         assert_eq!(sniff(b""), Content::Unknown);
         assert_eq!(sniff(&[0; 1024]), Content::Unknown);
         let mut mbr = vec![0; 512];

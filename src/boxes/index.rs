@@ -87,6 +87,8 @@ impl Index {
         let _store = temp::lock_store(layout)?;
         let before = Index::read(layout)?;
         let mut index = before.clone();
+        // Whoever was killed while removing a box left what led to it.
+        index.retain(|digest| layout.box_dir(digest).exists());
         let result = change(&mut index)?;
         if index != before {
             versioned::write(&layout.index(), &index)?;
@@ -129,9 +131,13 @@ impl Index {
 
     /// Forgets all that leads to a box.
     pub(super) fn forget(&mut self, digest: &str) {
-        self.names.retain(|_, other| other != digest);
-        self.urls.retain(|_, other| other != digest);
-        self.files.retain(|_, known| known.digest != digest);
+        self.retain(|other| other != digest);
+    }
+
+    fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.names.retain(|_, digest| keep(digest));
+        self.urls.retain(|_, digest| keep(digest));
+        self.files.retain(|_, known| keep(&known.digest));
     }
 }
 

@@ -18,6 +18,8 @@ use super::digest;
 pub(super) const FILES: &str = "files";
 /// What is known of the box, inside a box's folder.
 pub(super) const MANIFEST: &str = "manifest.json";
+/// What becomes of [`MANIFEST`] when the box was found damaged.
+pub(super) const MANIFEST_SET_ASIDE: &str = "manifest.damaged.json";
 /// Inside a temporary folder: held for as long as somebody works there.
 pub(super) const TEMP_LOCK: &str = "lock";
 /// Inside a temporary folder: the box folder that is being made.
@@ -47,6 +49,11 @@ impl Layout {
 
     pub(super) fn index(&self) -> PathBuf {
         self.root.join("index.json")
+    }
+
+    /// Whether something of this name stands beside the boxes.
+    pub(super) fn is_known(&self, name: &str) -> bool {
+        ["index.json", "store.lock", "locks", "tmp"].contains(&name)
     }
 
     pub(super) fn store_lock(&self) -> PathBuf {

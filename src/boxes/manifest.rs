@@ -1,9 +1,10 @@
 //! What is known of a box in the store.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::hardware::Hardware;
-use super::layout::{FILES, MANIFEST};
+use super::layout::{FILES, MANIFEST, MANIFEST_SET_ASIDE};
 use super::{BoxImage, Login};
 use crate::error::{Error, Kind, Result};
 use crate::versioned;
@@ -40,6 +41,15 @@ impl Format {
     }
 }
 
+/// A file of the unpacked box, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Sum {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its sha256.
+    pub sha256: String,
+}
+
 /// What is known of a box; it never changes. The names under which it is known are in the index.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Manifest {
@@ -67,6 +77,8 @@ pub struct Manifest {
     pub user: String,
     /// The file name of a private key in the unpacked box; `None` is Vagrant's insecure key.
     pub key: Option<String>,
+    /// The files of the unpacked box, by name: what `lab box verify` holds them to.
+    pub files: BTreeMap<String, Sum>,
     /// What was not understood, or left out, or assumed.
     pub notes: Vec<String>,
 }
@@ -99,7 +111,12 @@ impl Manifest {
             disk: files.join(&self.disk),
             disk_format: self.disk_format.clone(),
             hardware: self.hardware.clone(),
-            login: Login { user: self.user.clone(), key: self.key.as_ref().map(|key| files.join(key)) },
+            login: Login {
+                user: self.user.clone(),
+                key: self.key.as_ref().map(|key| files.join(key)),
+                // Those that Vagrant or a virtualisation program packed have been logged into before.
+                seeded: self.format == Format::Disk,
+            },
             dir: files,
         }
     }
@@ -108,5 +125,13 @@ impl Manifest {
 const MEND: &str = "add the box again from where it came from: `lab box add NAME FILE`";
 
 fn incomplete(dir: &Path, what: &str) -> Error {
-    Error::new(Kind::StateDamaged, format!("the stored box {} lacks its {what}", dir.display())).hint(MEND)
+    // Where `verify` has set the manifest aside, it still tells where the box came from.
+    match versioned::read::<Manifest>(&dir.join(MANIFEST_SET_ASIDE), VERSION) {
+        Ok(Some(manifest)) => {
+            Error::new(Kind::StateDamaged, format!("the stored box {} is damaged", dir.display()))
+                .hint(format!("add it again: lab box add NAME {}", manifest.source))
+        }
+        _ => Error::new(Kind::StateDamaged, format!("the stored box {} lacks its {what}", dir.display()))
+            .hint(MEND),
+    }
 }

@@ -54,6 +54,20 @@ pub fn read(text: &str) -> Result<Ovf> {
     Reader { envelope, system: *system, notes: Vec::new() }.read()
 }
 
+/// The parts of an envelope that are read, or that say nothing of the machine.
+const ENVELOPE: &[&str] = &["References", "DiskSection", "NetworkSection", "VirtualSystem", "Strings"];
+/// The same of a machine.
+const SYSTEM: &[&str] = &[
+    "Info",
+    "Name",
+    "OperatingSystemSection",
+    "VirtualHardwareSection",
+    "ProductSection",
+    "AnnotationSection",
+    "EulaSection",
+    "Machine",
+];
+
 struct Reader<'d> {
     envelope: Node<'d, 'd>,
     system: Node<'d, 'd>,
@@ -263,8 +277,17 @@ impl<'d> Reader<'d> {
         attribute(self.vbox_adapter()?, "MACAddress")?.parse().ok()
     }
 
-    /// Hardware that a lab's machine does not get.
+    /// What a lab's machine does not get, and parts of the OVF that are not read.
     fn note_the_rest(&mut self, items: &[Item<'d>]) {
+        for item in items.iter().filter(|item| item.kind == items::ETHERNET).skip(1) {
+            self.note(format!("a further network card is left out: {}", item.name));
+        }
+        for (parent, known) in [(self.envelope, ENVELOPE), (self.system, SYSTEM)] {
+            let unknown = parent.children().filter(|node| node.is_element());
+            for node in unknown.filter(|node| !known.contains(&node.tag_name().name())) {
+                self.note(format!("not understood: {}", node.tag_name().name()));
+            }
+        }
         for item in items.iter().filter(|item| !items::is_known(item.kind)) {
             self.note(format!("left out: {} (resource type {})", item.name, item.kind));
         }

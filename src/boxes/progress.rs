@@ -14,6 +14,8 @@ pub enum Phase {
     Checking,
     /// The box is being unpacked (and hashed).
     Unpacking,
+    /// A machine is being packed into a box.
+    Packing,
 }
 
 impl Phase {
@@ -24,6 +26,7 @@ impl Phase {
             Phase::Downloading => "downloading",
             Phase::Checking => "checking",
             Phase::Unpacking => "unpacking",
+            Phase::Packing => "packing",
         }
     }
 }

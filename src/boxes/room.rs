@@ -23,8 +23,27 @@ pub(super) fn free(dir: &Path) -> Option<u64> {
     }
 }
 
+/// The bytes that a file, or a folder with all that is in it, takes up on the disk. What cannot be read,
+/// or vanishes meanwhile, counts nothing.
+pub fn used(path: &Path) -> u64 {
+    let Ok(metadata) = std::fs::symlink_metadata(path) else { return 0 };
+    if metadata.is_dir() {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        return entries.map(|entry| used(&entry.path())).sum();
+    }
+    #[cfg(unix)]
+    {
+        // POSIX leaves the unit open; wherever Rust runs it is 512 bytes.
+        std::os::unix::fs::MetadataExt::blocks(&metadata) * 512
+    }
+    #[cfg(not(unix))]
+    {
+        metadata.len()
+    }
+}
+
 /// Fails when `dir`'s file system has no room for `needed` bytes more, naming both numbers.
-pub(super) fn check(dir: &Path, needed: u64, what: &str) -> Result<()> {
+pub fn check(dir: &Path, needed: u64, what: &str) -> Result<()> {
     match free(dir) {
         Some(free) if free < needed.saturating_add(RESERVE) => Err(full(dir, needed, free, what)),
         _ => Ok(()),
@@ -44,7 +63,7 @@ fn full(dir: &Path, needed: u64, free: u64, what: &str) -> Error {
 }
 
 /// A number of bytes for people: `312.0 MiB`.
-pub(super) fn human(bytes: u64) -> String {
+pub fn human(bytes: u64) -> String {
     let (mut value, mut unit) = (bytes as f64, "B");
     for next in ["KiB", "MiB", "GiB", "TiB"] {
         if value < 1024.0 {

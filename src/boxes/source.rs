@@ -18,7 +18,7 @@ pub enum Source {
 
 /// How box files end.
 const ENDINGS: &[&str] =
-    &[".box", ".ova", ".qcow2", ".vmdk", ".vdi", ".img", ".raw", ".tar", ".tar.gz", ".tgz", ".gz"];
+    &[".box", ".ova", ".qcow2", ".vmdk", ".vdi", ".img", ".raw", ".tar", ".tgz", ".gz", ".xz", ".zst"];
 
 impl Source {
     /// Reads what is certainly a source: an address or a path (relative ones start at `base_dir`).
@@ -71,9 +71,15 @@ impl Source {
                 path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
             }
         };
-        let ending = ENDINGS.iter().find(|ending| text.to_ascii_lowercase().ends_with(**ending));
-        let cut = text.len() - ending.map_or(0, |ending| ending.len());
-        text.get(..cut).filter(|name| !name.is_empty()).unwrap_or(&text).to_owned()
+        let mut name = text.as_str();
+        // `disk.qcow2.xz` ends twice.
+        while let Some(ending) = ENDINGS.iter().find(|ending| name.to_ascii_lowercase().ends_with(**ending)) {
+            match name.get(..name.len() - ending.len()).filter(|name| !name.is_empty()) {
+                Some(shorter) => name = shorter,
+                None => break,
+            }
+        }
+        name.to_owned()
     }
 }
 

@@ -3,19 +3,22 @@
 //! A box is put together in a temporary folder and renamed to its digest when it is whole and on the
 //! disk. So whatever is killed, and whenever: a box is in the store or it is not.
 
+mod care;
+
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::index::{Index, Lookup};
 use super::layout::{FILES, Layout, MANIFEST};
-use super::manifest::{self, Manifest};
+use super::manifest::Manifest;
 use super::progress::{Phase, Task};
 use super::source::{Source, check_name};
 use super::temp::{self, Temp};
-use super::{BoxImage, archive, catalogue, digest, download, index, inspect, lock};
+use super::{BoxImage, catalogue, digest, download, index, lock, open_box};
 use crate::atomic;
 use crate::error::{Error, Kind, Result};
 use crate::versioned;
+pub use care::{Entry, Removed, Verified};
 
 /// How long to wait for another process that adds the same box. It may be downloading it.
 const PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -52,24 +55,15 @@ impl<'a> Add<'a> {
     }
 }
 
-/// A box in the store, for lists.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// Its digest.
-    pub digest: String,
-    /// Its names, in order; a box that a Labfile named by path or address has none.
-    pub names: Vec<String>,
-    /// What is known of it; the error is that of a damaged box.
-    pub manifest: std::result::Result<Manifest, String>,
-}
+/// A folder for files on the way, see [`Store::workspace`].
+#[derive(Debug)]
+pub struct Workspace(Temp);
 
-/// What [`Store::remove`] did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
-    /// The box's digest.
-    pub digest: String,
-    /// The names under which it is still there; when there are none, its files are gone.
-    pub left: Vec<String>,
+impl Workspace {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
 }
 
 impl Store {
@@ -148,56 +142,10 @@ impl Store {
         self.image(&digest, &name)?.ok_or_else(gone)
     }
 
-    /// All boxes, by digest.
-    pub fn list(&self) -> Result<Vec<Entry>> {
-        let index = Index::read(&self.layout)?;
-        let root = self.layout.root();
-        let mut entries = Vec::new();
-        let folders = match std::fs::read_dir(root) {
-            Ok(folders) => folders,
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(entries),
-            Err(source) => return Err(Error::io("list", root, &source)),
-        };
-        for folder in folders.flatten() {
-            let digest = folder.file_name().to_string_lossy().into_owned();
-            if !digest::is_digest(&digest) {
-                continue;
-            }
-            let manifest = match Manifest::read(&self.layout.box_dir(&digest)) {
-                Ok(Some(manifest)) => Ok(manifest),
-                // Removed at this moment by another process.
-                Ok(None) => continue,
-                Err(error) => Err(error.to_string()),
-            };
-            entries.push(Entry { names: index.names_of(&digest), digest, manifest });
-        }
-        entries.sort_by(|a, b| (&a.names, &a.digest).cmp(&(&b.names, &b.digest)));
-        Ok(entries)
-    }
-
-    /// Takes a name away from its box (or names a box by its digest); a box without names goes.
-    ///
-    /// Whether a lab uses the box is for the caller to know.
-    ///
-    /// # Errors
-    /// [`Kind::BoxNotFound`].
-    pub fn remove(&self, name: &str) -> Result<Removed> {
-        let is_box = |digest: &str| digest::is_digest(digest) && self.layout.box_dir(digest).exists();
-        let index = Index::read(&self.layout)?;
-        if !index.names.contains_key(name) && !is_box(name) {
-            return Err(self.unknown(name));
-        }
-        let bin = Temp::new(&self.layout)?;
-        Index::change(&self.layout, |index| {
-            let digest = index.names.remove(name).unwrap_or_else(|| name.to_owned());
-            let left = if digest == name { Vec::new() } else { index.names_of(&digest) };
-            if left.is_empty() {
-                index.forget(&digest);
-                // The index changes after this: killed between, it leads to nothing, which is seen.
-                self.set_aside(&digest, &bin)?;
-            }
-            Ok(Removed { digest, left })
-        })
+    /// A folder in the store for files on the way to a box; gone when dropped, or when its process dies
+    /// with the next change to the store.
+    pub fn workspace(&self) -> Result<Workspace> {
+        Temp::new(&self.layout).map(Workspace)
     }
 
     /// The box of a digest; `None` where it is not in the store.
@@ -263,23 +211,7 @@ impl Store {
         let dir = temp.box_dir();
         let files = dir.join(FILES);
         temp::create_dirs(&files)?;
-        let unpacked = archive::unpack(file, &files, task)?;
-        let found = inspect::inspect(&files, &unpacked)?;
-        let manifest = Manifest {
-            version: manifest::VERSION,
-            sha256: unpacked.digest,
-            size: unpacked.size,
-            unpacked: unpacked.unpacked,
-            source: source.key(),
-            added: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            format: found.format,
-            disk: found.disk,
-            disk_format: found.disk_format.name().to_owned(),
-            hardware: found.hardware,
-            user: found.user,
-            key: found.key,
-            notes: found.notes,
-        };
+        let manifest = Manifest { source: source.key(), ..open_box(file, &files, task)? };
         atomic::sync_dir(&files)?;
         versioned::write(&dir.join(MANIFEST), &manifest)?;
         self.settle(&dir, &manifest.sha256, temp)?;
@@ -424,4 +356,4 @@ fn changed(path: &Path) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,6 +3,7 @@
 //! - [`up`] brings machines forward ([`records`] decides, [`converge`] takes the steps, [`session`] works
 //!   in the guest), [`down`] takes them back, [`run`] uses ready ones, [`status`] looks;
 //! - [`crew`] lets all machines go side by side;
+//! - [`package`] makes a box of a machine; [`shelf`] knows the boxes together with the labs and base images that hang on them;
 //! - [`state`], [`journal`], [`lock`], [`ports`] and [`files`] are what stands on disk;
 //! - [`event`] is what is reported meanwhile.
 
@@ -13,11 +14,13 @@ pub mod event;
 pub mod files;
 pub mod journal;
 pub mod lock;
+pub mod package;
 pub mod ports;
 pub mod providers;
 mod records;
 pub mod run;
 mod session;
+pub mod shelf;
 pub mod state;
 pub mod status;
 pub mod steps;
@@ -267,6 +270,7 @@ impl<'a> Lab<'a> {
             },
             ssh_port: record.ssh_port,
             forwards: record.forwards.clone(),
+            seed_key: record.image.login.seeded.then(|| self.files.public_key()),
             settings: machine.map_or_else(Settings::default, |machine| Settings {
                 qemu_args: machine.qemu.args.clone(),
                 qemu_cpu: machine.qemu.cpu.clone(),

@@ -1,20 +1,15 @@
-//! What the layers of readers (file, gzip, tar) know together: how far, how much, and what broke.
+//! What the layers of readers (compression, tar) know together: how far, how much, and what broke.
 
-use std::cell::{Cell, RefCell};
-use std::fs::File;
+use std::cell::Cell;
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::{Fault, bad, hostile, human};
-use crate::boxes::digest::Hasher;
-use crate::boxes::progress::{Phase, Task};
 use crate::error::{Error, Kind};
 
 /// How much may be read for the headers of one member. The tar reader keeps long names and lists of
 /// sparse pieces in memory, so that without this a few kB of gzip could claim it all.
 const MAX_HEADERS: u64 = 4 << 20;
-/// How often progress is told.
-const STEP: u64 = 1 << 20;
 
 /// Shared by the readers of one box, which cannot reach each other through the libraries between.
 #[derive(Debug)]
@@ -29,8 +24,6 @@ pub(super) struct Gauge {
     ended: Cell<bool>,
     /// The stream went over one of the limits.
     over: Cell<bool>,
-    /// The box file itself could not be read.
-    failed: RefCell<Option<io::Error>>,
 }
 
 impl Gauge {
@@ -42,7 +35,6 @@ impl Gauge {
             headers_left: Cell::new(None),
             ended: Cell::new(false),
             over: Cell::new(false),
-            failed: RefCell::new(None),
         }
     }
 
@@ -73,9 +65,6 @@ impl Gauge {
         let error = match fault {
             Fault::Refused(error) => error,
             Fault::Read(source) => {
-                if let Some(source) = self.failed.borrow().as_ref() {
-                    return Error::io("read", path, source);
-                }
                 if self.over.get() {
                     self.too_large()
                 } else if self.ended() || source.kind() == io::ErrorKind::UnexpectedEof {
@@ -90,54 +79,6 @@ impl Gauge {
             Kind::BadBox | Kind::HostileBox => error.detail(format!("in {}", path.display())),
             _ => error,
         }
-    }
-}
-
-/// The box file: hashes what is read, reports it, and stops when it is cancelled.
-pub(super) struct Source<'a, 't> {
-    file: File,
-    size: u64,
-    done: u64,
-    told: u64,
-    hasher: Hasher,
-    gauge: &'a Gauge,
-    task: &'a mut Task<'t>,
-}
-
-impl<'a, 't> Source<'a, 't> {
-    pub(super) fn new(file: File, size: u64, gauge: &'a Gauge, task: &'a mut Task<'t>) -> Self {
-        task.report(Phase::Unpacking, 0, Some(size));
-        Source { file, size, done: 0, told: 0, hasher: Hasher::default(), gauge, task }
-    }
-
-    /// The digest and number of the bytes read.
-    pub(super) fn finish(self) -> (String, u64) {
-        (self.hasher.finish(), self.done)
-    }
-}
-
-impl Read for Source<'_, '_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.task.cancel.is_cancelled() {
-            // Not `Interrupted`: readers try again on that.
-            return Err(io::Error::other("stopped"));
-        }
-        let count = match self.file.read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
-            Err(error) => {
-                let copy = error.kind().into();
-                self.gauge.failed.replace(Some(error));
-                return Err(copy);
-            }
-            Ok(count) => count,
-        };
-        self.hasher.update(buffer.get(..count).unwrap_or_default());
-        self.done += count as u64;
-        if count == 0 || self.done - self.told >= STEP {
-            self.told = self.done;
-            self.task.report(Phase::Unpacking, self.done, Some(self.size));
-        }
-        Ok(count)
     }
 }
 

@@ -35,6 +35,21 @@ pub(in crate::boxes) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+pub(in crate::boxes) fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+pub(in crate::boxes) fn xz(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1)).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Bytes that no compression makes smaller, the same every time.
+fn noise(length: u32) -> Vec<u8> {
+    (0..length / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).rotate_left(n % 31).to_be_bytes()).collect()
+}
+
 /// Files by name.
 type Files = Vec<(String, Vec<u8>)>;
 
@@ -75,10 +90,10 @@ fn one(header: &Header, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn tar_and_gzip_are_unpacked_and_hashed() {
+fn archives_are_unpacked_and_hashed() {
     let big = vec![9; 300_000];
     let plain = tar(&[("./metadata.json", b"{}"), ("disk.img", &big), ("empty", b"")]);
-    for bytes in [gzip(&plain), plain] {
+    for bytes in [gzip(&plain), zstd(&plain), xz(&plain), plain] {
         let (found, contents) = unpacked(&bytes).unwrap();
         assert_eq!(found.digest, digest::of_bytes(&bytes));
         assert_eq!((found.size, found.unpacked, found.bare), (bytes.len() as u64, 300_002, false));
@@ -88,7 +103,67 @@ fn tar_and_gzip_are_unpacked_and_hashed() {
             ("metadata.json".into(), b"{}".to_vec()),
         ];
         assert_eq!(contents, expected);
+        for (name, bytes) in expected {
+            let sum = Sum { size: bytes.len() as u64, sha256: digest::of_bytes(&bytes) };
+            assert_eq!(found.files.get(&name), Some(&sum), "{name}");
+        }
     }
+}
+
+#[test]
+fn a_file_longer_than_all_that_is_on_its_way_keeps_its_bytes_and_holes() {
+    let disk = [disk::tests::qcow2(), noise(5 << 20), vec![0; 2 << 20], noise(700_000), vec![0; 300_000]];
+    let disk = disk.concat();
+    let (found, contents) = unpacked(&zstd(&disk)).unwrap();
+    assert_eq!(found.files["disk.qcow2"].sha256, digest::of_bytes(&disk));
+    assert!(contents == [("disk.qcow2".to_owned(), disk)]);
+}
+
+#[test]
+fn what_was_packed_in_pieces_is_unpacked_to_the_last() {
+    let plain = tar(&[("a", &noise(200_000)), ("b", b"y")]);
+    let (one, two) = plain.split_at(100_000);
+    // What `pzstd` puts before its frames (RFC 8878, section 3.1.2): 4 bytes to be skipped.
+    let skip = [0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4].to_vec();
+    let frames = [skip.clone(), zstd(one), skip, zstd(two)].concat();
+    for bytes in [[gzip(one), gzip(two)].concat(), frames, [xz(one), xz(two)].concat()] {
+        assert_eq!(unpacked(&bytes).unwrap().1.len(), 2);
+        assert_eq!(refused(&bytes[..bytes.len() - 1]), Kind::BadBox);
+    }
+}
+
+#[test]
+fn a_window_that_would_fill_the_memory_is_refused() {
+    // A zstd frame whose window has 2^41 bytes.
+    assert_eq!(refused(&[0x28, 0xb5, 0x2f, 0xfd, 0, 0xf8, 0, 0, 0, 0, 0]), Kind::BadBox);
+    // An xz block whose dictionary has 4 GiB: property 40 of LZMA2, in a header with its own CRC.
+    let mut bomb = xz(&tar(&[("a", b"x")]));
+    let header = (usize::from(bomb[12]) + 1) * 4;
+    let property = (12..12 + header).find(|at| bomb[*at..*at + 2] == [0x21, 1]).unwrap() + 2;
+    bomb[property] = 40;
+    let mut sum = flate2::Crc::new();
+    sum.update(&bomb[12..12 + header - 4]);
+    bomb[12 + header - 4..12 + header].copy_from_slice(&sum.sum().to_le_bytes());
+    let error = unpacked(&bomb).unwrap_err();
+    assert_eq!(error.kind(), Kind::BadBox);
+    assert!(error.details().join(" ").contains("memory"), "{error:?}");
+}
+
+#[test]
+fn a_thousand_nested_folders_are_left_out() {
+    let deep = format!("{}x", "d/".repeat(1000));
+    let mut builder = Builder::new(Vec::new());
+    for depth in 1..=1000 {
+        let folder = "d/".repeat(depth);
+        builder.append_data(&mut header(b"", EntryType::Directory, 0), folder, &b""[..]).unwrap();
+    }
+    builder.append_data(&mut header(b"", EntryType::Regular, 1), &deep, &b"x"[..]).unwrap();
+    builder.append_pax_extensions([("path", deep.as_bytes())]).unwrap();
+    builder.append(&header(b"x", EntryType::Regular, 1), &b"x"[..]).unwrap();
+    builder.append(&header(b"a", EntryType::Regular, 1), &b"y"[..]).unwrap();
+    let (found, contents) = unpacked(&builder.into_inner().unwrap()).unwrap();
+    assert_eq!(contents, [("a".to_owned(), b"y".to_vec())]);
+    assert_eq!(found.notes, [format!("left out: {deep}"), format!("left out: {deep}")]);
 }
 
 #[test]
@@ -99,9 +174,9 @@ fn the_hash_is_of_the_whole_file() {
 }
 
 #[test]
-fn a_bare_disk_is_taken_as_it_is_or_out_of_gzip() {
+fn a_bare_disk_is_taken_as_it_is_or_compressed() {
     let disk = [disk::tests::qcow2(), vec![0; 200_000], vec![1; 10], vec![0; 70_000]].concat();
-    for bytes in [disk.clone(), gzip(&disk)] {
+    for bytes in [disk.clone(), gzip(&disk), zstd(&disk), xz(&disk)] {
         let (found, contents) = unpacked(&bytes).unwrap();
         assert!(found.bare);
         assert_eq!(found.unpacked, disk.len() as u64);
@@ -218,7 +293,7 @@ fn a_genuine_sparse_member_is_unpacked() {
 
 #[test]
 fn a_box_cut_anywhere_is_refused() {
-    let noise: Vec<u8> = (0..60_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+    let noise = noise(60_000);
     let plain = tar(&[("metadata.json", b"{}"), ("a", &noise[..20_480]), ("disk.img", &noise[..30_000])]);
     // tar fills up to 10 kB; what stands behind the block of zeros is not missed.
     let end = plain.len() - 512;
@@ -234,6 +309,18 @@ fn a_box_cut_anywhere_is_refused() {
 }
 
 #[test]
+fn a_box_cut_at_a_block_of_64_kb_is_refused() {
+    let plain = tar(&[("metadata.json", b"{}"), ("disk.img", &noise(1 << 20)), ("box.ovf", b"<>")]);
+    for packed in [gzip(&plain), zstd(&plain), xz(&plain), plain] {
+        assert!(packed.len() > 1 << 20, "{}", packed.len());
+        for length in (1 << 16..packed.len()).step_by(1 << 16) {
+            let error = unpacked(&packed[..length]).unwrap_err();
+            assert_eq!(error.message(), "not a box: it ends too early", "{length} {error:?}");
+        }
+    }
+}
+
+#[test]
 fn damage_is_noticed() {
     let packed = gzip(&tar(&[("a", &[5; 50_000])]));
     let mut sum = packed.clone();
@@ -244,6 +331,13 @@ fn damage_is_noticed() {
     plain[1024] ^= 1;
     assert_eq!(refused(&plain), Kind::BadBox);
     assert_eq!(refused(&gzip(&packed)), Kind::BadBox);
+    assert_eq!(refused(&xz(&packed)), Kind::BadBox);
+    // A bit in the middle of what only a checksum guards.
+    for mut packed in [zstd(&tar(&[("a", &noise(50_000))])), xz(&tar(&[("a", &noise(50_000))]))] {
+        let middle = packed.len() / 2;
+        packed[middle] ^= 1;
+        assert_eq!(refused(&packed), Kind::BadBox);
+    }
     assert_eq!(refused(b""), Kind::BadBox);
     let page = unpacked(b"<!DOCTYPE html><html>Please log in").unwrap_err();
     assert_eq!(page.message(), "not a box: a web page");

@@ -130,6 +130,14 @@ fn what_is_not_understood_is_listed() {
     assert_eq!(ovf.notes, ["the network card \"VmxNet3\" is not known: e1000"]);
     let ovf = with("<rasd:ResourceType>5<", "<rasd:ResourceType>21<").unwrap();
     assert_eq!(ovf.notes, ["left out: ideController0 (resource type 21)"]);
+    let ovf = with("<VirtualSystem ", "<vmw:StorageSection xmlns:vmw=\"x\"/><VirtualSystem ").unwrap();
+    assert_eq!(ovf.notes, ["not understood: StorageSection"]);
+    let ovf = with("</VirtualHardwareSection>", "</VirtualHardwareSection><InstallSection/>").unwrap();
+    assert_eq!(ovf.notes, ["not understood: InstallSection"]);
+    let card =
+        "<Item><rasd:ElementName>eth1</rasd:ElementName><rasd:ResourceType>10</rasd:ResourceType></Item>";
+    let ovf = with("</VirtualHardwareSection>", &format!("{card}</VirtualHardwareSection>")).unwrap();
+    assert_eq!(ovf.notes, ["a further network card is left out: eth1"]);
 }
 
 #[test]
@@ -145,6 +153,9 @@ fn a_disk_outside_of_the_box_is_refused() {
 fn what_is_no_ovf_is_refused() {
     let entities = SATA.replace("<Envelope", "<!DOCTYPE x [<!ENTITY a \"aaaa\">]>\n<Envelope");
     assert_eq!(read(&entities).unwrap_err().kind(), Kind::HostileBox);
+    let laughs = "<!DOCTYPE x [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;\">]>";
+    let laughs = SATA.replace("<Envelope", &format!("{laughs}\n<Envelope")).replace("A virtual", "&c;");
+    assert_eq!(read(&laughs).unwrap_err().kind(), Kind::HostileBox);
     let external = SATA.replace("<Envelope", "<!DOCTYPE x SYSTEM \"file:///etc/passwd\">\n<Envelope");
     assert_eq!(read(&external).unwrap_err().kind(), Kind::HostileBox);
     for text in ["", "<a/>", "<Envelope/>", "{}", &SATA[..900]] {

@@ -1,7 +1,9 @@
 //! Disks: one base per box, made once; one overlay per machine, made in a moment.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,11 +11,11 @@ use serde_json::Value;
 use super::files::{self, Files};
 use super::version::Programs;
 use crate::atomic;
-use crate::boxes::BoxImage;
+use crate::boxes::{self, BoxImage};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::process::{Cmd, Stream};
-use crate::provider::SharedDir;
+use crate::provider::{Base, DiskForm, SharedDir};
 
 /// How long looking at an image, or making an empty one, may take on a slow disk.
 const IMG_PATIENCE: Duration = Duration::from_secs(60);
@@ -67,14 +69,57 @@ pub(super) fn prepare(
     atomic::sync_dir(folder.as_path())
 }
 
-/// Removes the base of a box, if there is one.
+/// Removes the base of a box, if there is one, and what killed conversions left of others.
 pub(super) fn remove(shared: &SharedDir, digest: &str) -> Result<()> {
-    let base = files::base(shared, digest);
-    match std::fs::remove_file(&base) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", &base, &source))
+    files::remove(&files::base(shared, digest))?;
+    let folder = files::base_dir(shared);
+    if !folder.exists() {
+        return Ok(());
+    }
+    // Whoever converts this box now starts over.
+    remove_leftovers(&folder, &format!("{digest}.part-"))?;
+    files::remove(&lock_path(&folder, digest))
+}
+
+/// All bases, and what is left of some.
+pub(super) fn list(shared: &SharedDir) -> Result<Vec<Base>> {
+    let folder = files::base_dir(shared);
+    let entries = match fs::read_dir(&folder) {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|source| Error::io("read the folder", &folder, &source))?,
+    };
+    // A conversion that was killed counts, too: its part and its lock begin with the digest.
+    let mut bases = BTreeMap::<String, u64>::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if let Some((digest, _)) = name.split_once('.') {
+            *bases.entry(digest.to_owned()).or_default() += boxes::used(&entry.path());
         }
-        _ => Ok(()),
+    }
+    Ok(bases.into_iter().map(|(digest, on_disk)| Base { digest, on_disk }).collect())
+}
+
+/// Whether the guest finds the same in the base as in the box's own disk.
+pub(super) fn check(
+    programs: &Programs,
+    shared: &SharedDir,
+    image: &BoxImage,
+    cancel: &Cancel,
+) -> Result<Option<bool>> {
+    let base = files::base(shared, &image.digest);
+    if !base.exists() {
+        return Ok(None);
+    }
+    let compare = programs.img()?.args(["compare", "-q", "-f", &image.disk_format, "-F", "qcow2"]);
+    let compare = compare.arg(&image.disk).arg(&base);
+    let output = compare.output(cancel)?;
+    // qemu-img(1), compare: 0 they are the same, 1 they differ, above that it could not tell, which a
+    // base with broken tables comes to as well.
+    match output.status.code() {
+        Some(0) => Ok(Some(true)),
+        Some(1) => Ok(Some(false)),
+        _ if output.stderr.contains("corrupt") => Ok(Some(false)),
+        _ => Err(compare.failed(&output)),
     }
 }
 
@@ -113,9 +158,13 @@ pub(super) fn delete_snapshot(programs: &Programs, files: &Files<'_>, snapshot: 
     delete.timeout(IMG_PATIENCE).run(&Cancel::new()).map(drop)
 }
 
+fn lock_path(folder: &Path, digest: &str) -> PathBuf {
+    folder.join(format!("{digest}.lock"))
+}
+
 /// One process at a time makes the base of a box. The lock ends with its holder.
 fn lock(folder: &Path, digest: &str, cancel: &Cancel) -> Result<File> {
-    let path = folder.join(format!("{digest}.lock"));
+    let path = lock_path(folder, digest);
     let failed = |source: std::io::Error| Error::io("lock", &path, &source);
     let file = File::create(&path).map_err(failed)?;
     loop {
@@ -232,7 +281,49 @@ fn convert(
 ) -> Result<()> {
     // -W: the target need not be written in order.
     let command = programs.img()?.args(["convert", "-p", "-W", "-f", &image.disk_format, "-O", "qcow2"]);
-    let command = command.arg(&image.disk).arg(to);
+    let (status, words) = run_convert(&command.arg(&image.disk).arg(to), cancel, progress)?;
+    if status.success() {
+        Ok(())
+    } else if words.contains("No space left") {
+        Err(disk_full(to).detail(words.trim_end()))
+    } else {
+        Err(unreadable(image, &words))
+    }
+}
+
+/// Writes a machine's disk, with what of it is in the base, to `to`.
+pub(super) fn export(
+    programs: &Programs,
+    files: &Files<'_>,
+    to: &Path,
+    form: DiskForm,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(f64),
+) -> Result<()> {
+    let form: &[&str] = match form {
+        DiskForm::Raw => &["-O", "raw"],
+        DiskForm::Qcow2 => &["-c", "-O", "qcow2"],
+    };
+    let command = programs.img()?.args(["convert", "-p", "-f", "qcow2"]).args(form);
+    let command = command.arg(files.disk()).arg(to);
+    let (status, words) = run_convert(&command, cancel, progress)?;
+    if status.success() {
+        Ok(())
+    } else if words.contains("No space left") {
+        Err(disk_full(to).detail(words.trim_end()))
+    } else {
+        Err(Error::new(Kind::ProgramFailed, format!("could not read the disk {}", files.disk().display()))
+            .detail(format!("command: {}", command.display()))
+            .detail(words.trim_end()))
+    }
+}
+
+/// Runs a `qemu-img convert -p`; returns its status and its words.
+fn run_convert(
+    command: &Cmd,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(f64),
+) -> Result<(ExitStatus, String)> {
     let mut words = String::new();
     let status = command.stream(
         cancel,
@@ -243,13 +334,7 @@ fn convert(
             (Stream::Err, _) => words.extend([line, "\n"]),
         },
     )?;
-    if status.success() {
-        Ok(())
-    } else if words.contains("No space left") {
-        Err(disk_full(to).detail(words.trim_end()))
-    } else {
-        Err(unreadable(image, &words))
-    }
+    Ok((status, words))
 }
 
 /// Reads `    (12.34/100%)`.

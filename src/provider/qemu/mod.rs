@@ -15,7 +15,7 @@ mod socket;
 mod suspend;
 mod version;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,7 +28,8 @@ use self::files::{Channel, Files};
 use self::qmp::{Failure, Qmp};
 use self::suspend::Record;
 use self::version::{Programs, Version};
-use super::{Availability, Features, MachineSpec, PowerState, Provider, SharedDir};
+use super::{Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir};
+use crate::atomic;
 use crate::boxes::{Arch, BoxImage, Hardware};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -138,6 +139,14 @@ impl Provider for Qemu {
         base::remove(&self.shared, digest)
     }
 
+    fn bases(&self) -> Result<Vec<Base>> {
+        base::list(&self.shared)
+    }
+
+    fn check_base(&self, image: &BoxImage, cancel: &Cancel) -> Result<Option<bool>> {
+        base::check(&self.programs, &self.shared, image, cancel)
+    }
+
     fn states(&self, machines: &[MachineSpec]) -> Result<Vec<PowerState>> {
         // Side by side, so that several that hang take no longer than one.
         thread::scope(|scope| {
@@ -150,6 +159,10 @@ impl Provider for Qemu {
     }
 
     fn create(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        // Before the disk, with which the machine exists.
+        if let Some(seed) = machine.seed()? {
+            atomic::write(&Files::of(machine).seed(), &seed)?;
+        }
         base::create_overlay(&self.programs, &self.shared, &machine.image, &Files::of(machine), cancel)
     }
 
@@ -243,6 +256,20 @@ impl Provider for Qemu {
         files.remove_all()
     }
 
+    fn export_disk(
+        &self,
+        machine: &MachineSpec,
+        to: &Path,
+        form: DiskForm,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<()> {
+        match state(machine)? {
+            PowerState::Off => base::export(&self.programs, &Files::of(machine), to, form, cancel, progress),
+            _ => Err(wrong_state(machine, "is not off").hint(format!("`lab halt {}` first", machine.name))),
+        }
+    }
+
     fn console_log(&self, machine: &MachineSpec) -> PathBuf {
         Files::of(machine).console()
     }
@@ -320,8 +347,6 @@ fn wrong_state(machine: &MachineSpec, what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::boxes::{DiskController, Firmware, Login, Mac, NicModel};
     use crate::provider::{PortForward, PrivateNetwork, Settings};
@@ -350,7 +375,7 @@ mod tests {
                 disk: dir.join("box/disk.vmdk"),
                 disk_format: "vmdk".to_owned(),
                 hardware: hardware.clone(),
-                login: Login { user: "vagrant".to_owned(), key: None },
+                login: Login { user: "vagrant".to_owned(), key: None, seeded: false },
             },
             hardware,
             nat_mac: Mac([0x08, 0x00, 0x27, 0xaa, 0xbb, 0x01]),
@@ -363,6 +388,7 @@ mod tests {
             },
             ssh_port: 2222,
             forwards: vec![PortForward { host: 8080, guest: 80 }],
+            seed_key: None,
             settings: Settings::default(),
         }
     }

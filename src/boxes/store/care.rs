@@ -1,0 +1,196 @@
+//! Looking after the boxes that are there: list, verify, remove.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::Store;
+use crate::boxes::index::Index;
+use crate::boxes::layout::{FILES, MANIFEST, MANIFEST_SET_ASIDE};
+use crate::boxes::manifest::Manifest;
+use crate::boxes::progress::{Progress, Task};
+use crate::boxes::temp::Temp;
+use crate::boxes::{BoxImage, digest, room};
+use crate::error::{Error, Kind, Result};
+
+/// A box in the store, for lists.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its digest.
+    pub digest: String,
+    /// Its names, in order; a box that a Labfile named by path or address has none.
+    pub names: Vec<String>,
+    /// What is known of it; the error is that of a damaged box.
+    pub manifest: std::result::Result<Manifest, String>,
+}
+
+/// What [`Store::remove`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// The box's digest.
+    pub digest: String,
+    /// The names under which it is still there; when there are none, its files are gone.
+    pub left: Vec<String>,
+}
+
+/// What [`Store::verify`] found.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Verified {
+    /// How many files were read.
+    pub files: usize,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// What is wrong with the box, for people; nothing, where it is whole.
+    pub problems: Vec<String>,
+}
+
+impl Store {
+    /// All boxes, by digest.
+    pub fn list(&self) -> Result<Vec<Entry>> {
+        let index = Index::read(&self.layout)?;
+        let root = self.layout.root();
+        let mut entries = Vec::new();
+        let folders = match std::fs::read_dir(root) {
+            Ok(folders) => folders,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(entries),
+            Err(source) => return Err(Error::io("list", root, &source)),
+        };
+        for folder in folders.flatten() {
+            let digest = folder.file_name().to_string_lossy().into_owned();
+            if !digest::is_digest(&digest) {
+                continue;
+            }
+            let manifest = match Manifest::read(&self.layout.box_dir(&digest)) {
+                Ok(Some(manifest)) => Ok(manifest),
+                // Removed at this moment by another process.
+                Ok(None) => continue,
+                Err(error) => Err(error.to_string()),
+            };
+            entries.push(Entry { names: index.names_of(&digest), digest, manifest });
+        }
+        entries.sort_by(|a, b| (&a.names, &a.digest).cmp(&(&b.names, &b.digest)));
+        Ok(entries)
+    }
+
+    /// Takes a name away from its box (or names a box by its digest); a box without names goes.
+    ///
+    /// Whether a lab uses the box is for the caller to know.
+    ///
+    /// # Errors
+    /// [`Kind::BoxNotFound`].
+    pub fn remove(&self, name: &str) -> Result<Removed> {
+        let is_box = |digest: &str| digest::is_digest(digest) && self.layout.box_dir(digest).exists();
+        let index = Index::read(&self.layout)?;
+        if !index.names.contains_key(name) && !is_box(name) {
+            return Err(self.unknown(name));
+        }
+        let bin = Temp::new(&self.layout)?;
+        Index::change(&self.layout, |index| {
+            let digest = index.names.remove(name).unwrap_or_else(|| name.to_owned());
+            let left = if digest == name { Vec::new() } else { index.names_of(&digest) };
+            if left.is_empty() {
+                index.forget(&digest);
+                // The index changes after this: killed between, it leads to nothing, which is seen.
+                self.set_aside(&digest, &bin)?;
+            }
+            Ok(Removed { digest, left })
+        })
+    }
+
+    /// Reads all files of a box and holds them to the sums that were taken when they were unpacked.
+    ///
+    /// A box that does not hold is set aside: it stays where it is, but nothing is made from it any more,
+    /// and adding it again puts a whole one in its place.
+    ///
+    /// # Errors
+    /// [`Kind::BoxNotFound`], [`Kind::Io`], [`Kind::Interrupted`]; what is wrong with the box is no error.
+    pub fn verify(&self, digest: &str, task: &mut Task<'_>) -> Result<Verified> {
+        let dir = self.layout.box_dir(digest);
+        let mut verified = Verified { files: 0, bytes: 0, problems: Vec::new() };
+        let manifest = match Manifest::read(&dir) {
+            Ok(Some(manifest)) => manifest,
+            Ok(None) => return Err(self.unknown(digest)),
+            Err(error) if error.kind() == Kind::StateDamaged => {
+                verified.problems.push(error.message().to_owned());
+                return Ok(verified);
+            }
+            Err(error) => return Err(error),
+        };
+        if manifest.sha256 != digest {
+            verified.problems.push(format!("it says of itself that it is {}", manifest.sha256));
+        }
+        let files = dir.join(FILES);
+        let total = manifest.files.values().map(|sum| sum.size).sum();
+        for (name, sum) in &manifest.files {
+            let path = files.join(name);
+            match std::fs::symlink_metadata(&path) {
+                Ok(metadata) if metadata.is_file() && metadata.len() == sum.size => {}
+                Ok(metadata) => {
+                    let sizes = format!("{} bytes instead of {}", metadata.len(), sum.size);
+                    verified.problems.push(format!("{name} has {sizes}"));
+                    continue;
+                }
+                Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                    verified.problems.push(format!("{name} is missing"));
+                    continue;
+                }
+                Err(source) => return Err(Error::io("read", &path, &source)),
+            }
+            let before = verified.bytes;
+            let mut part = |at: Progress| {
+                (task.progress)(Progress { done: before + at.done, total: Some(total), ..at });
+            };
+            let found = digest::of_file(&path, &mut Task { cancel: task.cancel, progress: &mut part })?;
+            verified.files += 1;
+            verified.bytes += sum.size;
+            if found != sum.sha256 {
+                verified.problems.push(format!("{name} is not what it was: its sha256 is {found}"));
+            }
+        }
+        for name in names_in(&files)?.difference(&manifest.files.keys().cloned().collect()) {
+            verified.problems.push(format!("{name} does not belong to it"));
+        }
+        if !verified.problems.is_empty() {
+            let (from, to) = (dir.join(MANIFEST), dir.join(MANIFEST_SET_ASIDE));
+            std::fs::rename(&from, &to).map_err(|source| Error::io("set aside", &from, &source))?;
+        }
+        Ok(verified)
+    }
+
+    /// What lies about in the store and belongs to nothing, by name, once what killed commands left has
+    /// been removed. Whoever put it there, it was not `lab`.
+    pub fn strays(&self) -> Result<Vec<String>> {
+        let root = self.layout.root();
+        if !root.exists() {
+            return Ok(Vec::new());
+        }
+        drop(Temp::new(&self.layout)?);
+        let known = |name: &String| digest::is_digest(name) || self.layout.is_known(name);
+        let mut strays: Vec<String> = names_in(root)?.into_iter().filter(|name| !known(name)).collect();
+        for digest in names_in(root)?.into_iter().filter(|name| digest::is_digest(name)) {
+            let inside = names_in(&self.layout.box_dir(&digest))?.into_iter();
+            let ours = |name: &String| [FILES, MANIFEST, MANIFEST_SET_ASIDE].contains(&name.as_str());
+            strays.extend(inside.filter(|name| !ours(name)).map(|name| format!("{digest}/{name}")));
+        }
+        Ok(strays)
+    }
+
+    /// The bytes that a box takes up on the disk.
+    pub fn on_disk(&self, digest: &str) -> u64 {
+        room::used(&self.layout.box_dir(digest))
+    }
+
+    /// The box of a digest, whatever it is called; `None` where it is not there.
+    pub fn image_of(&self, digest: &str) -> Result<Option<BoxImage>> {
+        let name: String = digest.chars().take(12).collect();
+        self.image(digest, &name)
+    }
+}
+
+/// The names in a folder; none where there is no folder (any more).
+fn names_in(dir: &Path) -> Result<BTreeSet<String>> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        entries => entries.map_err(|source| Error::io("list", dir, &source))?,
+    };
+    Ok(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+}

@@ -1,0 +1,206 @@
+//! Boxes together with what hangs on them: the labs that use them, and the providers' base images.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::boxes::{Entry, Removed, Store, Verified};
+use crate::error::{Error, Kind, Result};
+use crate::provider::Provider;
+
+use super::{Context, ports, providers};
+
+/// A machine that was made from a box.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct User {
+    /// The folder of its Labfile.
+    pub lab: PathBuf,
+    /// Its name.
+    pub machine: String,
+}
+
+/// A box and what hangs on it.
+#[derive(Debug)]
+pub struct Shelved {
+    /// The box.
+    pub entry: Entry,
+    /// The machines that were made from it.
+    pub users: Vec<User>,
+    /// The bytes that it takes up on the disk, its base images included.
+    pub on_disk: u64,
+}
+
+/// What [`Shelf::prune`] removes, or would.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The digests of boxes.
+    pub boxes: Vec<String>,
+    /// The digests of boxes that are gone, whose base images were still there.
+    pub bases: Vec<String>,
+    /// The bytes that this frees.
+    pub freed: u64,
+}
+
+/// All boxes of a home.
+pub struct Shelf<'a> {
+    context: &'a Context<'a>,
+    store: &'a Store,
+    providers: Vec<Box<dyn Provider>>,
+}
+
+impl<'a> Shelf<'a> {
+    /// The shelf over `store`.
+    pub fn new(context: &'a Context<'a>, store: &'a Store) -> Result<Self> {
+        let providers = providers::NAMES.iter().map(|name| providers::by_name(name, &context.home));
+        Ok(Shelf { context, store, providers: providers.collect::<Result<_>>()? })
+    }
+
+    /// All boxes.
+    pub fn list(&self) -> Result<Vec<Shelved>> {
+        let users = self.users()?;
+        let bases = self.bases()?;
+        let shelved = |entry: Entry| Shelved {
+            users: users
+                .iter()
+                .filter(|(digest, _)| *digest == entry.digest)
+                .map(|(_, user)| user.clone())
+                .collect(),
+            on_disk: self.store.on_disk(&entry.digest) + base_size(&bases, &entry.digest),
+            entry,
+        };
+        Ok(self.store.list()?.into_iter().map(shelved).collect())
+    }
+
+    /// The box that is called `name`, or has a digest that begins so (with 8 digits at least).
+    ///
+    /// # Errors
+    /// [`Kind::BoxNotFound`].
+    pub fn get(&self, name: &str) -> Result<Shelved> {
+        let is_it = |entry: &Entry| {
+            entry.names.iter().any(|known| known == name)
+                || (name.len() >= 8 && entry.digest.starts_with(name))
+        };
+        let mut found: Vec<_> = self.list()?.into_iter().filter(|shelved| is_it(&shelved.entry)).collect();
+        match found.len() {
+            1 => found.pop().ok_or_else(|| Error::internal("a list of one is empty")),
+            0 => Err(Error::new(Kind::BoxNotFound, format!("there is no box {name} here"))
+                .hint("`lab box list` shows those that are")),
+            _ => Err(Error::new(Kind::Usage, format!("several boxes begin with {name}"))
+                .hint("write more of the digest")),
+        }
+    }
+
+    /// Takes a name away from its box; a box without names goes, with its base images.
+    ///
+    /// # Errors
+    /// [`Kind::BoxNotFound`]; [`Kind::BoxInUse`] where a lab's machine was made from the box.
+    pub fn remove(&self, name: &str) -> Result<Removed> {
+        let Shelved { entry, users, .. } = self.get(name)?;
+        let last =
+            entry.names.iter().all(|known| known == name) || !entry.names.iter().any(|known| known == name);
+        if let (Some(user), true) = (users.first(), last) {
+            let (lab, machine) = (user.lab.display(), &user.machine);
+            let more =
+                if users.len() > 1 { format!(", and {} more", users.len() - 1) } else { String::new() };
+            return Err(Error::new(
+                Kind::BoxInUse,
+                format!("box {name} is in use by {machine} of the lab in {lab}{more}"),
+            )
+            .hint(format!("`lab destroy -C {lab}` removes that lab")));
+        }
+        let named = entry.names.iter().any(|known| known == name);
+        let removed = self.store.remove(if named { name } else { &entry.digest })?;
+        if removed.left.is_empty() {
+            self.remove_bases(&removed.digest)?;
+        }
+        Ok(removed)
+    }
+
+    /// Holds a box to its sums, and its base images to the box. A base image that does not hold and is of
+    /// no machine is removed: the next `lab up` makes it anew.
+    ///
+    /// # Errors
+    /// What [`Store::verify`] has; what is wrong with the box is no error.
+    pub fn verify(&self, shelved: &Shelved) -> Result<Verified> {
+        let digest = &shelved.entry.digest;
+        let name = shelved.entry.names.first().map_or(digest.as_str(), String::as_str);
+        let mut verified = self.context.with_box(name, |task| self.store.verify(digest, task))?;
+        let Some(image) = self.store.image_of(digest).ok().flatten() else { return Ok(verified) };
+        for provider in &self.providers {
+            let what = format!("the base image for {}", provider.name());
+            self.context.sink.note(format!("box {name}: checking {what}"));
+            if provider.check_base(&image, &self.context.cancel)? == Some(false) {
+                let then = if shelved.users.is_empty() {
+                    provider.remove_base(digest)?;
+                    "it is removed, and made anew by the next `lab up`"
+                } else {
+                    "machines use it: destroy them, then verify again"
+                };
+                verified.problems.push(format!("{what} is not what it was made from; {then}"));
+            }
+        }
+        Ok(verified)
+    }
+
+    /// What nothing needs: boxes without a name that no lab uses (an older version, or one that a Labfile
+    /// named by path or address), and base images of boxes that are gone. With `all`, also boxes with a
+    /// name that no lab uses.
+    pub fn unneeded(&self, all: bool) -> Result<Pruned> {
+        let (shelved, users) = (self.list()?, self.users()?);
+        let mut pruned = Pruned::default();
+        for Shelved { entry, users, on_disk } in &shelved {
+            if users.is_empty() && (all || entry.names.is_empty()) {
+                pruned.boxes.push(entry.digest.clone());
+                pruned.freed += on_disk;
+            }
+        }
+        let there: BTreeSet<&str> = shelved.iter().map(|shelved| shelved.entry.digest.as_str()).collect();
+        for (digest, size) in self.bases()? {
+            let is_used = users.iter().any(|(used, _)| *used == digest);
+            if !there.contains(digest.as_str()) && !is_used {
+                pruned.bases.push(digest);
+                pruned.freed += size;
+            }
+        }
+        Ok(pruned)
+    }
+
+    /// Removes what [`Shelf::unneeded`] found; what a lab has begun to use since then stays.
+    pub fn prune(&self, unneeded: &Pruned) -> Result<()> {
+        for digest in &unneeded.boxes {
+            if self.users()?.iter().any(|(used, _)| used == digest) {
+                continue;
+            }
+            self.store.remove(digest)?;
+            self.remove_bases(digest)?;
+        }
+        unneeded.bases.iter().try_for_each(|digest| self.remove_bases(digest))
+    }
+
+    fn remove_bases(&self, digest: &str) -> Result<()> {
+        self.providers.iter().try_for_each(|provider| provider.remove_base(digest))
+    }
+
+    /// The machines of all labs of this home, by the digest of their box.
+    fn users(&self) -> Result<Vec<(String, User)>> {
+        let mut users = Vec::new();
+        for (lab, state) in ports::labs(&self.context.home)? {
+            for (machine, record) in state.machines {
+                users.push((record.image.digest, User { lab: lab.clone(), machine }));
+            }
+        }
+        Ok(users)
+    }
+
+    /// All base images: the box's digest, and the bytes on the disk.
+    fn bases(&self) -> Result<Vec<(String, u64)>> {
+        let mut bases = Vec::new();
+        for provider in &self.providers {
+            bases.extend(provider.bases()?.into_iter().map(|base| (base.digest, base.on_disk)));
+        }
+        Ok(bases)
+    }
+}
+
+fn base_size(bases: &[(String, u64)], digest: &str) -> u64 {
+    bases.iter().filter(|(known, _)| known == digest).map(|(_, size)| size).sum()
+}

@@ -82,6 +82,8 @@ kinds! {
     NoLabfile = "no-labfile" => Labfile,
     /// The Labfile has mistakes.
     BadLabfile = "bad-labfile" => Labfile,
+    /// The Vagrantfile cannot be turned into a Labfile.
+    BadVagrantfile = "bad-vagrantfile" => Labfile,
     /// A file that would be written exists already.
     FileExists = "file-exists" => Usage,
     // This computer

@@ -6,6 +6,7 @@ mod cp;
 mod destroy;
 mod exec;
 mod halt;
+mod import;
 mod init;
 mod logs;
 mod port;
@@ -87,6 +88,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(init::Args),
+    Import(import::Args),
     Validate(validate::Args),
     Up(up::Args),
     Status(status::Args),
@@ -179,6 +181,7 @@ fn run(cli: Cli, ui: Ui) -> Result<Status> {
     let app = App { ui, dir, cancel, sink: ui.sink() };
     match cli.verb {
         Verb::Init(args) => args.run(&app),
+        Verb::Import(args) => args.run(&app),
         Verb::Validate(args) => args.run(&app),
         Verb::Up(args) => args.run(&app),
         Verb::Status(args) => args.run(&app),

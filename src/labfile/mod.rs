@@ -6,6 +6,7 @@
 mod check;
 mod decode;
 mod find;
+pub mod import;
 pub mod keys;
 mod lines;
 pub mod model;

@@ -156,6 +156,8 @@ kinds! {
     ProvisionTimeout = "provision-timeout" => Provision,
     /// Files could not be copied to or from a machine.
     CopyFailed = "copy-failed" => Provision,
+    /// Not everything that `lab check` looks at is achieved.
+    ChecksFailed = "checks-failed" => Failed,
     // The end
     /// Stopped by Ctrl-C or a termination signal.
     Interrupted = "interrupted" => Interrupted,

@@ -1,6 +1,7 @@
 //! One file per verb: parse, call, print.
 
 mod r#box;
+mod check;
 mod completions;
 mod cp;
 mod destroy;
@@ -94,6 +95,7 @@ enum Verb {
     Status(status::Args),
     Ssh(ssh::Args),
     Exec(exec::Args),
+    Check(check::Args),
     Cp(cp::Args),
     Provision(provision::Args),
     Halt(halt::Args),
@@ -187,6 +189,7 @@ fn run(cli: Cli, ui: Ui) -> Result<Status> {
         Verb::Status(args) => args.run(&app),
         Verb::Ssh(args) => args.run(&app),
         Verb::Exec(args) => args.run(&app),
+        Verb::Check(args) => args.run(&app),
         Verb::Cp(args) => args.run(&app),
         Verb::Provision(args) => args.run(&app),
         Verb::Halt(args) => args.run(&app),

@@ -8,6 +8,7 @@ mod decode;
 mod find;
 pub mod import;
 pub mod keys;
+mod keys_check;
 mod lines;
 pub mod model;
 mod nearest;

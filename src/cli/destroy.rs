@@ -40,6 +40,10 @@ impl Args {
         let Some(lab) = Lab::open(&context, app.place()?, true)? else { return Ok(0) };
         let names = lab.select(&self.names)?;
         let report = lab.destroy(&names)?;
+        let place = app.place()?;
+        if !place.files().root().exists() {
+            super::hosts::forget(app, &place.dir);
+        }
         app.finish(None, report)
     }
 }

@@ -6,10 +6,14 @@ mod completions;
 mod cp;
 mod destroy;
 mod exec;
+mod graph;
 mod halt;
+mod hosts;
 mod import;
 mod init;
+mod inventory;
 mod logs;
+mod open;
 mod port;
 mod provision;
 mod reload;
@@ -105,7 +109,11 @@ enum Verb {
     Destroy(destroy::Args),
     Logs(logs::Args),
     Port(port::Args),
+    Open(open::Args),
     SshConfig(ssh_config::Args),
+    Inventory(inventory::Args),
+    Hosts(hosts::Args),
+    Graph(graph::Args),
     Box(r#box::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -199,7 +207,11 @@ fn run(cli: Cli, ui: Ui) -> Result<Status> {
         Verb::Destroy(args) => args.run(&app),
         Verb::Logs(args) => args.run(&app),
         Verb::Port(args) => args.run(&app),
+        Verb::Open(args) => args.run(&app),
         Verb::SshConfig(args) => args.run(&app),
+        Verb::Inventory(args) => args.run(&app),
+        Verb::Hosts(args) => args.run(&app),
+        Verb::Graph(args) => args.run(&app),
         Verb::Box(args) => args.run(&app),
         Verb::Schema(args) => args.run(&app),
         Verb::Completions(args) => args.run(&app),

@@ -12,6 +12,8 @@ pub mod crew;
 pub mod down;
 pub mod event;
 pub mod files;
+pub mod graph;
+pub mod hosts;
 pub mod journal;
 pub mod lock;
 pub mod ports;

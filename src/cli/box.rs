@@ -37,11 +37,13 @@ Examples:
     /// Show all that is known of a box
     Show {
         /// The box
+        #[arg(add = super::candidates::boxes())]
         name: String,
     },
     /// Remove a box that no lab uses
     Remove {
         /// The box
+        #[arg(add = super::candidates::boxes())]
         name: String,
     },
 }

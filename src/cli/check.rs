@@ -27,7 +27,7 @@ Examples:
   lab check --json | jq '.checks[] | select(.verdict != \"passed\") | .name'")]
 pub(super) struct Args {
     /// Checks [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::checks())]
     names: Vec<String>,
 }
 

@@ -15,7 +15,7 @@ Examples:
   lab destroy web2 --yes    one machine, without asking")]
 pub(super) struct Args {
     /// Machines [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
     /// Do not ask
     #[arg(short, long, visible_short_alias = 'f', visible_alias = "force")]

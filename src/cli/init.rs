@@ -19,7 +19,7 @@ Examples:
   lab init --print          on standard output, without writing a file")]
 pub(super) struct Args {
     /// The box that its machines are made from
-    #[arg(long = "box", value_name = "BOX", default_value = "demo")]
+    #[arg(long = "box", value_name = "BOX", default_value = "demo", add = super::candidates::boxes())]
     image: String,
     /// The lab's name [default: the folder's]
     #[arg(long, value_name = "NAME")]

@@ -23,7 +23,7 @@ As a dynamic inventory, an executable file with these two lines:
   exec lab -C /path/to/class inventory --json")]
 pub(super) struct Args {
     /// Machines [default: all that have been made]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
 }
 

@@ -1,6 +1,7 @@
 //! One file per verb: parse, call, print.
 
 mod r#box;
+mod candidates;
 mod check;
 mod completions;
 mod cp;
@@ -13,6 +14,7 @@ mod import;
 mod init;
 mod inventory;
 mod logs;
+mod man;
 mod open;
 mod port;
 mod provision;
@@ -117,6 +119,7 @@ enum Verb {
     Box(r#box::Args),
     Schema(schema::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// The command line's definition. Each verb has one help text, whichever way it is asked for: the first
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
         let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
         ui::say(&format!("internal error{place}: {text}"));
     }));
+    completions::answer();
     let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
@@ -215,6 +219,7 @@ fn run(cli: Cli, ui: Ui) -> Result<Status> {
         Verb::Box(args) => args.run(&app),
         Verb::Schema(args) => args.run(&app),
         Verb::Completions(args) => args.run(&app),
+        Verb::Man(args) => args.run(&app),
     }
 }
 

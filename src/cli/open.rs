@@ -30,7 +30,7 @@ Examples:
   lab open web1 --print     only the address")]
 pub(super) struct Args {
     /// The machine
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     name: String,
     /// A port in the machine
     #[arg(value_name = "GUEST_PORT")]

@@ -136,6 +136,7 @@ mod tests {
     use crate::process::Cmd;
 
     /// What the driver makes of `lines`, run by this computer's shell.
+    #[allow(clippy::unwrap_used, reason = "a test's helper may stop at the first surprise")]
     fn driven(lines: &[&str]) -> Vec<Option<Answer>> {
         let script = DRIVER.to_owned() + &lines.concat() + "exit 0\n";
         let mut reading = Reading { mark: "m", answers: vec![None; lines.len()], part: None };

@@ -120,6 +120,7 @@ mod tests {
     use super::*;
     use crate::labfile::parse;
 
+    #[allow(clippy::unwrap_used, reason = "a test's helper may stop at the first surprise")]
     fn labfile(text: &str) -> Labfile {
         parse(text, Path::new("/nowhere/Labfile")).map_err(|report| report.render(false)).unwrap().labfile
     }

@@ -111,5 +111,6 @@ fn completion_scripts_and_manual_pages() {
     lab.lab(&["man", "pages"]).ok();
     let page = std::fs::read_to_string(lab.dir().join("pages/lab-up.1")).unwrap();
     assert!(page.contains("Make machines ready") && page.contains("two machines at a time"), "{page}");
+    assert!(page.contains("What is there already is kept"), "{page}");
     assert!(lab.dir().join("pages/lab-box-add.1").exists() && lab.dir().join("pages/lab.1").exists());
 }

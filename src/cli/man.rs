@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::CommandFactory;
+
 use crate::error::{Error, Result};
 
-use super::{App, Status, command};
+use super::{App, Cli, Status};
 
 /// Write the manual pages
 ///
@@ -23,7 +25,8 @@ impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let dir = app.dir.join(&self.dir);
         std::fs::create_dir_all(&dir).map_err(|source| Error::io("create the folder", &dir, &source))?;
-        clap_mangen::generate_to(command(), &dir).map_err(|source| Error::io("write into", &dir, &source))?;
+        clap_mangen::generate_to(Cli::command(), &dir)
+            .map_err(|source| Error::io("write into", &dir, &source))?;
         app.ui.tell(&format!("wrote the manual pages to {}", dir.display()));
         Ok(0)
     }

@@ -1,13 +1,14 @@
 //! A Vagrantfile as a Labfile, without running Ruby.
 //!
 //! A Vagrantfile is a Ruby program. [`parse`] gives its tree; [`eval`] walks it as far as plain values reach: local
-//! variables, interpolation, loops over literals. What it finds becomes [`model`], and [`write`] makes that a Labfile. What has
-//! no place in a Labfile, or cannot be known without running the program, becomes a [`Note`] with its line.
+//! variables, interpolation, loops over literals. What it finds becomes [`model`], and [`mod@write`] makes that a
+//! Labfile. What has no place in a Labfile, or cannot be known without running the program, becomes a [`Note`] with its
+//! line.
 //!
 //! The parser is `lib-ruby-parser`: pure Rust, three crates, 4 s of build time on two cores, and about 1.7 MB of an
-//! optimised binary. `ruby-prism`, which Ruby itself uses, needs libclang on every computer that builds it (bindgen) and
-//! some twenty crates more. Ruby 3.1's grammar, which the former stops at, has all that Vagrantfiles use. It may panic on what is no
-//! Ruby, so that it runs on a thread of its own ([`parse::guarded`]).
+//! optimised binary. `ruby-prism`, which Ruby itself uses, needs libclang on every computer that builds it (bindgen)
+//! and some twenty crates more. Ruby 3.1's grammar, which the former stops at, has all that Vagrantfiles use. It may
+//! panic on what is no Ruby, so that it runs on a thread of its own ([`parse::guarded`]).
 
 mod args;
 mod assign;

@@ -82,6 +82,8 @@ kinds! {
     NoLabfile = "no-labfile" => Labfile,
     /// The Labfile has mistakes.
     BadLabfile = "bad-labfile" => Labfile,
+    /// The Vagrantfile cannot be turned into a Labfile.
+    BadVagrantfile = "bad-vagrantfile" => Labfile,
     /// A file that would be written exists already.
     FileExists = "file-exists" => Usage,
     // This computer
@@ -154,6 +156,8 @@ kinds! {
     ProvisionTimeout = "provision-timeout" => Provision,
     /// Files could not be copied to or from a machine.
     CopyFailed = "copy-failed" => Provision,
+    /// Not everything that `lab check` looks at is achieved.
+    ChecksFailed = "checks-failed" => Failed,
     // The end
     /// Stopped by Ctrl-C or a termination signal.
     Interrupted = "interrupted" => Interrupted,

@@ -46,7 +46,7 @@ fn every_help_text() {
 fn the_short_help_fits_a_screen() {
     let lab = TestLab::bare("").env("COLUMNS", "100");
     let text = lab.lab(&["-h"]).ok().stdout;
-    assert!(text.lines().count() <= 48, "{} lines", text.lines().count());
+    assert!(text.lines().count() <= 60, "{} lines", text.lines().count());
     for verb in verbs(&text) {
         assert_eq!(lab.lab(&[&verb, "-h"]).ok().stderr, "");
         assert_eq!(lab.lab(&["help", &verb]).ok().stdout, lab.lab(&[&verb, "--help"]).ok().stdout);
@@ -76,4 +76,41 @@ fn what_is_typed_by_mistake() {
 fn the_version_is_the_packages() {
     let lab = TestLab::bare("");
     assert_eq!(lab.lab(&["--version"]).ok().stdout, concat!("lab ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn shells_complete_machines_checks_and_boxes() {
+    let lab = TestLab::bare(
+        "[lab]\nbox = \"demo\"\n[machine.web1]\n[machine.db1]\n[check.answers]\nmachine = \"web1\"\nrun = \"true\"\n",
+    )
+    .env("LAB_COMPLETE", "bash")
+    .env("_CLAP_IFS", "\n");
+    let complete = |words: &[&str]| {
+        let index = (words.len() - 1).to_string();
+        let mut command = lab.command(&[&["--"], words].concat());
+        let output = command.env("_CLAP_COMPLETE_INDEX", index).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(complete(&["lab", "ssh", "w"]), ["web1"]);
+    assert_eq!(complete(&["lab", "up", "db1", "d"]), ["db1"]);
+    assert_eq!(complete(&["lab", "check", "a"]), ["answers"]);
+    assert!(complete(&["lab", "init", "--box", "l"]).contains(&"lucid32".to_owned()));
+    assert!(complete(&["lab", "st"]).contains(&"status".to_owned()));
+    lab.labfile("no toml");
+    assert_eq!(complete(&["lab", "ssh", "w"]), Vec::<String>::new());
+}
+
+#[test]
+fn completion_scripts_and_manual_pages() {
+    let lab = TestLab::bare("");
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        assert!(lab.lab(&["completions", shell]).ok().stdout.contains("LAB_COMPLETE"), "{shell}");
+    }
+    lab.lab(&["completions", "tcsh"]).exits(2);
+    lab.lab(&["man", "pages"]).ok();
+    let page = std::fs::read_to_string(lab.dir().join("pages/lab-up.1")).unwrap();
+    assert!(page.contains("Make machines ready") && page.contains("two machines at a time"), "{page}");
+    assert!(page.contains("What is there already is kept"), "{page}");
+    assert!(lab.dir().join("pages/lab-box-add.1").exists() && lab.dir().join("pages/lab.1").exists());
 }

@@ -465,3 +465,34 @@ fn one_at_a_time_in_a_folder_with_a_long_odd_name() {
     lab.lab(&["destroy", "--yes"]).ok();
     lab.nothing_left(run_dir.as_deref());
 }
+
+#[test]
+#[ignore = "starts real machines: run by scripts/test"]
+fn checks_say_what_is_achieved_over_one_connection_each() {
+    let lab = TestLab::with_demo_box(
+        "[lab]\nbox = \"demo\"\nmemory = \"128 MiB\"\n[machine.one]\n[machine.two]\n\
+         [check.name]\nmachine = \"one\"\nrun = \"hostname\"\nexpect = \"one\"\n\
+         [check.root]\nmachine = \"one\"\nrun = \"id -u\"\nexpect = \"0\"\npoints = 2\n\
+         [check.user]\nmachine = \"one\"\nrun = \"id -un; id -u | grep -v '^0$'\"\nas = \"user\"\n\
+         [check.slow]\nmachine = \"one\"\nrun = \"sleep 60\"\ntimeout = 1\n\
+         [check.file]\nmachine = \"two\"\nrun = \"cat /etc/achieved\"\nexpect = \"yes\"\nhint = \"write it\"\n",
+    )
+    .counting_ssh();
+    lab.lab(&["check"]).exits(7).says(&["no machines yet", "lab up"]);
+    lab.lab(&["up", "one"]).ok();
+    lab.ssh_calls();
+    let run = lab.lab(&["check", "--json"]).exits(1);
+    assert_eq!(lab.ssh_calls().len(), 1);
+    let lines = run.json_lines();
+    let verdicts: Vec<_> =
+        lines[0]["checks"].as_array().unwrap().iter().map(|c| c["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["passed", "passed", "passed", "failed", "unreachable"], "{}", run.stdout);
+    assert_eq!((lines[0]["points"].as_u64(), lines[0]["of"].as_u64()), (Some(4), Some(6)));
+    assert_eq!(lines[1]["error"]["code"], "checks-failed");
+    lab.lab(&["up"]).ok();
+    let run = lab.lab(&["check", "file"]).exits(1);
+    assert!(run.stdout.contains("write it") && run.stdout.contains("No such file"), "{}", run.stdout);
+    lab.ssh("two", "echo yes | sudo tee /etc/achieved");
+    lab.lab(&["check", "file", "name"]).ok().says(&["2 of 2 passed"]);
+    lab.lab(&["check", "fiel"]).exits(2).says(&["there is no check fiel", "there are: name"]);
+}

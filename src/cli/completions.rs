@@ -1,13 +1,18 @@
 //! `lab completions`
 
-use clap_complete::Shell;
+use clap_complete::env::{CompleteEnv, Shells};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ui;
 
 use super::{App, Status, command};
 
+/// The variable by which a shell's script asks for candidates.
+const VARIABLE: &str = "LAB_COMPLETE";
+
 /// Print a shell's completion script
+///
+/// Machines, checks and boxes are completed too: the script asks lab for them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -15,15 +20,26 @@ Examples:
   lab completions zsh > ~/.zfunc/_lab
   lab completions fish > ~/.config/fish/completions/lab.fish")]
 pub(super) struct Args {
-    /// The shell
-    shell: Shell,
+    /// The shell [bash, elvish, fish, powershell, zsh]
+    #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"], hide_possible_values = true)]
+    shell: String,
 }
 
 impl Args {
     pub(super) fn run(self, _: &App) -> Result<Status> {
+        let failed = |why: &dyn std::fmt::Display| Error::internal(format!("no completion script: {why}"));
+        let shells = Shells::builtins();
+        let shell = shells.completer(&self.shell).ok_or_else(|| failed(&self.shell))?;
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut command(), "lab", &mut script);
+        shell
+            .write_registration(VARIABLE, "lab", "lab", "lab", &mut script)
+            .map_err(|source| failed(&source))?;
         ui::print(&String::from_utf8_lossy(&script));
         Ok(0)
     }
+}
+
+/// Answers a shell's script, and ends the process then; returns where nobody asks.
+pub(super) fn answer() {
+    CompleteEnv::with_factory(command).var(VARIABLE).bin("lab").completer("lab").complete();
 }

@@ -15,7 +15,7 @@ Examples:
   lab destroy web2 --yes    one machine, without asking")]
 pub(super) struct Args {
     /// Machines [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
     /// Do not ask
     #[arg(short, long, visible_short_alias = 'f', visible_alias = "force")]
@@ -40,6 +40,10 @@ impl Args {
         let Some(lab) = Lab::open(&context, app.place()?, true)? else { return Ok(0) };
         let names = lab.select(&self.names)?;
         let report = lab.destroy(&names)?;
+        let place = app.place()?;
+        if !place.files().root().exists() {
+            super::hosts::forget(app, &place.dir);
+        }
         app.finish(None, report)
     }
 }

@@ -20,7 +20,7 @@ Examples:
   lab exec --all -- 'grep MemFree /proc/meminfo'")]
 pub(super) struct Args {
     /// Machines
-    #[arg(value_name = "NAME", required_unless_present = "all")]
+    #[arg(value_name = "NAME", required_unless_present = "all", add = super::candidates::machines())]
     names: Vec<String>,
     /// In all machines
     #[arg(short, long, conflicts_with = "names")]

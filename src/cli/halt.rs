@@ -16,7 +16,7 @@ Examples:
   lab halt --force          cut the power at once")]
 pub(super) struct Args {
     /// Machines [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
     /// Cut the power at once (what the guest has not written to its disk is lost)
     #[arg(short, long)]

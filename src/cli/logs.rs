@@ -25,7 +25,7 @@ Examples:
   lab logs web1 --console -f        the console, as it grows")]
 pub(super) struct Args {
     /// Machines [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
     /// Only the serial console
     #[arg(long, conflicts_with = "provision")]

@@ -1,13 +1,21 @@
 //! One file per verb: parse, call, print.
 
 mod r#box;
+mod candidates;
+mod check;
 mod completions;
 mod cp;
 mod destroy;
 mod exec;
+mod graph;
 mod halt;
+mod hosts;
+mod import;
 mod init;
+mod inventory;
 mod logs;
+mod man;
+mod open;
 mod port;
 mod provision;
 mod reload;
@@ -87,11 +95,13 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(init::Args),
+    Import(import::Args),
     Validate(validate::Args),
     Up(up::Args),
     Status(status::Args),
     Ssh(ssh::Args),
     Exec(exec::Args),
+    Check(check::Args),
     Cp(cp::Args),
     Provision(provision::Args),
     Halt(halt::Args),
@@ -101,10 +111,15 @@ enum Verb {
     Destroy(destroy::Args),
     Logs(logs::Args),
     Port(port::Args),
+    Open(open::Args),
     SshConfig(ssh_config::Args),
+    Inventory(inventory::Args),
+    Hosts(hosts::Args),
+    Graph(graph::Args),
     Box(r#box::Args),
     Schema(schema::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// The command line's definition. Each verb has one help text, whichever way it is asked for: the first
@@ -142,6 +157,7 @@ pub fn main() -> ExitCode {
         let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
         ui::say(&format!("internal error{place}: {text}"));
     }));
+    completions::answer();
     let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
@@ -179,11 +195,13 @@ fn run(cli: Cli, ui: Ui) -> Result<Status> {
     let app = App { ui, dir, cancel, sink: ui.sink() };
     match cli.verb {
         Verb::Init(args) => args.run(&app),
+        Verb::Import(args) => args.run(&app),
         Verb::Validate(args) => args.run(&app),
         Verb::Up(args) => args.run(&app),
         Verb::Status(args) => args.run(&app),
         Verb::Ssh(args) => args.run(&app),
         Verb::Exec(args) => args.run(&app),
+        Verb::Check(args) => args.run(&app),
         Verb::Cp(args) => args.run(&app),
         Verb::Provision(args) => args.run(&app),
         Verb::Halt(args) => args.run(&app),
@@ -193,10 +211,15 @@ fn run(cli: Cli, ui: Ui) -> Result<Status> {
         Verb::Destroy(args) => args.run(&app),
         Verb::Logs(args) => args.run(&app),
         Verb::Port(args) => args.run(&app),
+        Verb::Open(args) => args.run(&app),
         Verb::SshConfig(args) => args.run(&app),
+        Verb::Inventory(args) => args.run(&app),
+        Verb::Hosts(args) => args.run(&app),
+        Verb::Graph(args) => args.run(&app),
         Verb::Box(args) => args.run(&app),
         Verb::Schema(args) => args.run(&app),
         Verb::Completions(args) => args.run(&app),
+        Verb::Man(args) => args.run(&app),
     }
 }
 

@@ -17,7 +17,7 @@ Examples:
   curl http://127.0.0.1:$(lab port web1 80)/")]
 pub(super) struct Args {
     /// The machine [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     name: Option<String>,
     /// A port in the guest
     #[arg(value_name = "GUEST_PORT")]

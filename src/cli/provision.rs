@@ -15,7 +15,7 @@ Examples:
   lab provision web1 --only provision/web.sh        one provisioner of web1")]
 pub(super) struct Args {
     /// Machines [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
     /// Only the provisioner of this name (may be given more than once)
     #[arg(long, value_name = "PROVISIONER")]

@@ -16,7 +16,7 @@ Examples:
   lab reload web1")]
 pub(super) struct Args {
     /// Machines [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
     /// Cut the power rather than shutting down
     #[arg(short, long)]

@@ -17,7 +17,7 @@ Examples:
   lab resume db1")]
 pub(super) struct Args {
     /// Machines [default: all that are suspended]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
 }
 

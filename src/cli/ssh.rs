@@ -16,7 +16,7 @@ Examples:
   lab ssh web1 -c 'hostname; uptime'")]
 pub(super) struct Args {
     /// The machine; may be left out where the lab has one only
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     name: Option<String>,
     /// A line for the machine's shell
     #[arg(short, long, value_name = "LINE", conflicts_with = "words")]

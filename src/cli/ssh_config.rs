@@ -17,7 +17,7 @@ Examples:
   lab ssh-config > ~/.ssh/class.conf     with `Include class.conf` in ~/.ssh/config: ssh web1")]
 pub(super) struct Args {
     /// Machines [default: all that have been made]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
 }
 

@@ -16,7 +16,7 @@ Examples:
   lab status --json | jq '.machines[] | select(.ready | not) | .name'")]
 pub(super) struct Args {
     /// Machines [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
 }
 

@@ -14,7 +14,7 @@ Examples:
   lab suspend db1")]
 pub(super) struct Args {
     /// Machines [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
 }
 

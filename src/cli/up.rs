@@ -18,7 +18,7 @@ Examples:
   lab up --json             one event per line, for programs")]
 pub(super) struct Args {
     /// Machines [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
     /// What runs the machines [auto, qemu, virtualbox]
     #[arg(long, env = "LAB_PROVIDER", value_name = "PROVIDER")]

@@ -93,7 +93,7 @@ impl Access {
     }
 
     /// The options, in the words of `ssh_config(5)`; values are quoted where they need it.
-    fn options(&self) -> Vec<(&'static str, String)> {
+    pub fn options(&self) -> Vec<(&'static str, String)> {
         let mut options = vec![
             ("HostName", self.address.ip().to_string()),
             ("Port", self.address.port().to_string()),

@@ -3,6 +3,7 @@
 
 pub mod access;
 mod archive;
+pub mod check;
 pub mod copy;
 #[cfg(test)]
 #[cfg(unix)]

@@ -1,17 +1,20 @@
 //! The orchestration: from a Labfile and what is really there to machines that are ready, or gone.
 //!
 //! - [`up`] brings machines forward ([`records`] decides, [`converge`] takes the steps, [`session`] works
-//!   in the guest), [`down`] takes them back, [`run`] uses ready ones, [`status`] looks;
+//!   in the guest), [`down`] takes them back, [`run`] uses ready ones, [`check`] and [`status`] look;
 //! - [`crew`] lets all machines go side by side;
 //! - [`package`] makes a box of a machine; [`shelf`] knows the boxes together with the labs and base images that hang on them;
 //! - [`state`], [`journal`], [`lock`], [`ports`] and [`files`] are what stands on disk;
 //! - [`event`] is what is reported meanwhile.
 
+pub mod check;
 mod converge;
 pub mod crew;
 pub mod down;
 pub mod event;
 pub mod files;
+pub mod graph;
+pub mod hosts;
 pub mod journal;
 pub mod lock;
 pub mod package;

@@ -89,8 +89,18 @@ impl Section {
     }
 
     /// Every section, in the order of the reference.
-    pub const ALL: &'static [&'static Section] =
-        &[&ROOT, &LAB, &NETWORK, &MACHINE, &FORWARD, &PROVISION, &COPY, &QEMU, &VIRTUALBOX];
+    pub const ALL: &'static [&'static Section] = &[
+        &ROOT,
+        &LAB,
+        &NETWORK,
+        &MACHINE,
+        &FORWARD,
+        &PROVISION,
+        &COPY,
+        &QEMU,
+        &VIRTUALBOX,
+        &super::keys_check::CHECK,
+    ];
 }
 
 /// The whole file.
@@ -122,6 +132,14 @@ pub static ROOT: Section = Section {
             default: "",
             example: "[machine.web1]",
             words: &["vm", "vms", "node", "nodes", "host", "hosts", "guest", "server"],
+        },
+        Key {
+            name: "check",
+            takes: Type::Named(&super::keys_check::CHECK),
+            doc: "What `lab check` looks at: a section each, `[check.NAME]`.",
+            default: "nothing",
+            example: "[check.web-answers]",
+            words: &["checks", "test", "tests", "exercise", "exercises", "task", "tasks"],
         },
     ],
 };

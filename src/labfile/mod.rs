@@ -6,7 +6,9 @@
 mod check;
 mod decode;
 mod find;
+pub mod import;
 pub mod keys;
+mod keys_check;
 mod lines;
 pub mod model;
 mod nearest;

@@ -19,6 +19,8 @@ pub struct Labfile {
     pub network: Network,
     /// The machines, in the file's order. At least one.
     pub machines: Vec<Machine>,
+    /// `[check.NAME]`, in the file's order.
+    pub checks: Vec<Check>,
 }
 
 /// The private network between the machines of a lab (NIC 2).
@@ -115,6 +117,29 @@ pub struct Provisioner {
     pub always: bool,
     /// Time limit; `None` means none.
     pub timeout: Option<Duration>,
+}
+
+/// Something that a student is to achieve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// The machine it is run in; known to exist.
+    pub machine: String,
+    /// What is run, by `sh`.
+    pub run: String,
+    /// Text that its standard output must have in it.
+    pub expect: Option<String>,
+    /// The exit status that it must have.
+    pub status: u8,
+    /// Run as root (default) or as the box's user (`as = "user"`).
+    pub root: bool,
+    /// How long it may run.
+    pub timeout: Duration,
+    /// What it is worth.
+    pub points: u32,
+    /// What to tell who has not achieved it.
+    pub hint: Option<String>,
 }
 
 /// The text of a provisioner.

@@ -28,6 +28,7 @@ Examples:
   lab box package web1 --output class.box && lab box add class ./class.box")]
 pub(super) struct Args {
     /// The machine
+    #[arg(add = crate::cli::candidates::machines())]
     name: String,
     /// The file to write [default: NAME.box]
     #[arg(short, long, value_name = "FILE")]

@@ -17,6 +17,7 @@ Examples:
   lab box remove 5b1a9bb1c0de      one without a name, by the beginning of its SHA256")]
 pub(super) struct Args {
     /// The box
+    #[arg(add = crate::cli::candidates::boxes())]
     name: String,
 }
 

@@ -17,6 +17,7 @@ use super::{Place, called};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The box
+    #[arg(add = crate::cli::candidates::boxes())]
     name: String,
 }
 

@@ -20,7 +20,7 @@ Examples:
   lab box verify lucid32")]
 pub(super) struct Args {
     /// Boxes [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = crate::cli::candidates::boxes())]
     names: Vec<String>,
 }
 

@@ -1,5 +1,6 @@
 //! What a Labfile's pieces say together, and the Labfile itself once they agree.
 
+mod checks;
 pub(super) mod files;
 pub(super) mod names;
 mod network;
@@ -31,6 +32,7 @@ pub(super) fn labfile(cx: &mut Cx<'_>, raw: Raw, path: &Path) -> Option<Labfile>
     let network = network::check(cx, &raw);
     ports::check(cx, &raw.machines);
     order::check(cx, &raw.machines);
+    let checks = checks::check(cx, &raw);
     if cx.problems.iter().any(|problem| problem.severity == Severity::Error) {
         return None;
     }
@@ -49,6 +51,7 @@ pub(super) fn labfile(cx: &mut Cx<'_>, raw: Raw, path: &Path) -> Option<Labfile>
         provider: raw.provider,
         network,
         machines,
+        checks,
     })
 }
 

@@ -30,6 +30,17 @@ pub(in crate::labfile) fn machine(cx: &mut Cx<'_>, name: &At<String>) {
     }
 }
 
+/// Checks `[check.NAME]`'s NAME, which is typed as an argument.
+pub(in crate::labfile) fn check(cx: &mut Cx<'_>, name: &At<String>) {
+    let well = fault(&name.value).is_none_or(|_| name.value.bytes().all(|b| b.is_ascii_digit()));
+    if well && !name.value.is_empty() {
+        return;
+    }
+    let message = format!("`{}` cannot be a check's name: it takes a-z, 0-9 and `-`", shown(&name.value));
+    let meant = corrected(&name.value, "check").unwrap_or_else(|| "web-answers".to_owned());
+    cx.push(Problem::error("bad-name", name.span.clone(), message).hint(format!("write [check.{meant}]")));
+}
+
 /// Checks `[lab] name`.
 pub(in crate::labfile) fn lab(cx: &mut Cx<'_>, name: &At<String>) -> bool {
     let Some(why) = fault(&name.value).filter(|_| !name.value.bytes().all(|b| b.is_ascii_digit())) else {

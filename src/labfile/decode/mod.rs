@@ -1,6 +1,7 @@
 //! From TOML to what a Labfile says, piece by piece. Nothing is given up at the first mistake: every piece that is
 //! understood is kept with its place in the text, so that [`super::check`] can compare the pieces.
 
+mod check;
 mod lab;
 mod lists;
 mod machine;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::keys;
-use super::model::{Copy, Forward, Network, Provisioner, QemuSettings, VirtualBoxSettings};
+use super::model::{Check, Copy, Forward, Network, Provisioner, QemuSettings, VirtualBoxSettings};
 use super::problem::{Problem, Span};
 use reader::Reader;
 
@@ -92,6 +93,15 @@ pub(super) struct Raw {
     /// Whether a network is named, even if it was not understood.
     pub(super) names_a_network: bool,
     pub(super) machines: Vec<RawMachine>,
+    pub(super) checks: Vec<RawCheck>,
+}
+
+/// A check as it is written; what is missing has been reported.
+#[derive(Debug, Clone)]
+pub(super) struct RawCheck {
+    pub(super) name: At<String>,
+    pub(super) machine: Option<At<String>>,
+    pub(super) rest: Check,
 }
 
 /// Reads the whole tree.
@@ -108,6 +118,9 @@ pub(super) fn labfile(cx: &mut Cx<'_>, root: &DeTable<'_>) -> Raw {
     }
     if let Some(slot) = reader.get("machine") {
         raw.machines = machine::machines(cx, &slot);
+    }
+    if let Some(slot) = reader.get("check") {
+        raw.checks = check::checks(cx, &slot);
     }
     raw
 }

@@ -50,7 +50,7 @@ pub(super) fn key(
         return problem.hint(format!("`{name}` belongs in {}", homes.join(" or ")));
     }
     if at_root {
-        return problem.hint("the sections are: [lab], [network], [machine.NAME]");
+        return problem.hint("the sections are: [lab], [network], [machine.NAME], [check.NAME]");
     }
     let known: Vec<_> = section.keys.iter().map(|key| key.name).collect();
     problem.hint(format!("the keys here are: {}", known.join(", ")))

@@ -1,0 +1,55 @@
+//! What a shell may complete: names that are known without asking anybody. Nothing here may fail, or say anything.
+
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+
+use crate::boxes::{Store, catalogue};
+use crate::lab::files::Home;
+use crate::lab::{Place, state};
+
+/// The machines of the lab in the current folder.
+pub(super) fn machines() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let Some(place) = here() else { return Vec::new() };
+        let mut names: Vec<String> = match &place.labfile {
+            Ok(labfile) => labfile.machines.iter().map(|machine| machine.name.clone()).collect(),
+            Err(_) => Vec::new(),
+        };
+        // Those that only the state still has can be destroyed.
+        let state = state::read(&place.files().state()).ok().flatten();
+        names.extend(state.into_iter().flat_map(|state| state.machines.into_keys()));
+        candidates(names)
+    })
+}
+
+/// Its checks.
+pub(super) fn checks() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let labfile = here().and_then(|place| place.labfile.ok());
+        candidates(labfile.into_iter().flat_map(|labfile| labfile.checks).map(|check| check.name))
+    })
+}
+
+/// Boxes that are here, and those of the catalogue.
+pub(super) fn boxes() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let store = Home::find().and_then(|home| Store::open(home.root())).and_then(|store| store.list());
+        let here = store.unwrap_or_default().into_iter().flat_map(|entry| entry.names);
+        let known = catalogue::all().unwrap_or_default().into_iter().map(|entry| entry.name);
+        candidates(here.chain(known))
+    })
+}
+
+fn here() -> Option<Place> {
+    Place::find(&std::env::current_dir().ok()?).ok()
+}
+
+/// In order, each once.
+fn candidates(names: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {
+    let mut once: Vec<String> = Vec::new();
+    for name in names {
+        if !once.contains(&name) {
+            once.push(name);
+        }
+    }
+    once.into_iter().map(CompletionCandidate::new).collect()
+}

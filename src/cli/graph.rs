@@ -1,0 +1,29 @@
+//! `lab graph`
+
+use crate::error::Result;
+use crate::lab::graph;
+use crate::ui;
+
+use super::{App, Status};
+
+/// Print a picture of the lab: machines, network, forwards
+///
+/// As Mermaid text, which many wikis and forges draw, or as an SVG image.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lab graph
+  lab graph --svg > lab.svg")]
+pub(super) struct Args {
+    /// As an SVG image
+    #[arg(long)]
+    svg: bool,
+}
+
+impl Args {
+    pub(super) fn run(self, app: &App) -> Result<Status> {
+        let labfile = app.place()?.labfile?;
+        ui::print(&if self.svg { graph::svg(&labfile) } else { graph::mermaid(&labfile) });
+        Ok(0)
+    }
+}

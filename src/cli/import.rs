@@ -1,0 +1,86 @@
+//! `lab import`
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::boxes::catalogue;
+use crate::error::Result;
+use crate::labfile::import::{Around, Imported, import as convert, vagrantfile_at};
+use crate::{labfile, ui};
+
+use super::{App, Status, init};
+
+/// Turn a Vagrantfile into a Labfile
+///
+/// It is read, not run: variables, loops over lists and numbers, and text put together from them are
+/// followed. What a Labfile cannot say, or nobody can know without running it, is listed with its line,
+/// here and at the top of the Labfile.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  lab import                     Vagrantfile to Labfile, in this folder
+  lab import ../old/Vagrantfile
+  lab import --print             on standard output, without writing a file")]
+pub(super) struct Args {
+    /// The Vagrantfile, or its folder
+    #[arg(value_name = "FILE", default_value = "Vagrantfile")]
+    file: PathBuf,
+    /// Print the Labfile instead of writing it
+    #[arg(long)]
+    print: bool,
+}
+
+impl Args {
+    pub(super) fn run(self, app: &App) -> Result<Status> {
+        import(app, &self.file, self.print)
+    }
+}
+
+/// Turns the Vagrantfile `file` into the Labfile of the folder that we work in.
+pub(super) fn import(app: &App, file: &Path, print: bool) -> Result<Status> {
+    let dir = std::path::absolute(&app.dir).unwrap_or_else(|_| app.dir.clone());
+    let file = if file.is_absolute() { file.to_owned() } else { dir.join(file) };
+    let path = vagrantfile_at(&file);
+    let folder = path.parent().unwrap_or(&dir);
+    // Paths in the Labfile begin at its own folder.
+    let prefix = match folder.strip_prefix(&dir) {
+        Ok(below) => below.to_owned(),
+        Err(_) => folder.to_owned(),
+    };
+    let shown = path.strip_prefix(&dir).unwrap_or(&path).display().to_string();
+    let known = catalogue::all()?;
+    let knows_box = |name: &str| known.iter().any(|entry| entry.name == name && !entry.sources.is_empty());
+    let around = Around { dir: folder, prefix: &prefix, shown: &shown, knows_box: &knows_box };
+    let Imported { text, machines, notes } = convert(&path, &around)?;
+    let written = if print { None } else { Some(init::write_new(&dir, &text)?) };
+    if app.ui.json {
+        let notes: Vec<_> = notes.iter().map(|note| json!({"line": note.line, "text": note.text})).collect();
+        ui::print_json(&json!({
+            "labfile": written.as_ref().map(|path| path.display().to_string()),
+            "text": text,
+            "machines": machines,
+            "notes": notes,
+        }));
+    } else if print {
+        ui::print(&text);
+    }
+    for note in &notes {
+        let line = if note.line == 0 { String::new() } else { format!(":{}", note.line) };
+        app.ui.tell(&format!("{shown}{line}: {}", note.text));
+    }
+    if let Some(path) = &written {
+        // What is written is checked as everything is; a mistake in it is one of lab's, and is shown.
+        if let Err(labfile::LoadError::Mistakes(report)) = labfile::load(path) {
+            ui::say(report.render(app.ui.has_color()).trim_end());
+        }
+        let left = match notes.len() {
+            0 => String::new(),
+            1 => "; 1 thing is different or left out, see above and its top".to_owned(),
+            n => format!("; {n} things are different or left out, see above and its top"),
+        };
+        app.ui.tell(&format!("wrote {}{left}", path.display()));
+        app.ui.tell("next: `lab validate`, then `lab up`");
+    }
+    Ok(0)
+}

@@ -1,0 +1,2 @@
+#!/bin/sh
+cp /vagrant/site/index.html /srv/

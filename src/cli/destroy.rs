@@ -39,10 +39,10 @@ impl Args {
         }
         let Some(lab) = Lab::open(&context, app.place()?, true)? else { return Ok(0) };
         let names = lab.select(&self.names)?;
+        let root = lab.files().root().to_owned();
         let report = lab.destroy(&names)?;
-        let place = app.place()?;
-        if !place.files().root().exists() {
-            super::hosts::forget(app, &place.dir);
+        if let (false, Some(dir)) = (root.exists(), root.parent()) {
+            super::hosts::forget(app, dir);
         }
         app.finish(None, report)
     }

@@ -7,6 +7,7 @@
 
 mod archive;
 pub mod catalogue;
+mod checksum;
 mod digest;
 pub mod disk;
 mod download;
@@ -24,8 +25,13 @@ pub mod store;
 mod temp;
 pub mod vagrantfile;
 
+#[cfg(test)]
+#[path = "../../tests/box_server/mod.rs"]
+mod box_server;
+
 use std::path::PathBuf;
 
+pub use checksum::{Algorithm, Checksum, Expected};
 pub use hardware::{Arch, DiskController, Firmware, Hardware, Mac, NicModel};
 pub use progress::{Phase, Progress, Task};
 pub use room::{human, used};

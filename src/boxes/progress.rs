@@ -8,8 +8,12 @@ use crate::cancel::Cancel;
 pub enum Phase {
     /// Another process is adding the same box; ours goes on when it is done.
     Waiting,
+    /// A server is being asked what there is.
+    Asking,
     /// The box is being fetched.
     Downloading,
+    /// The network failed; it is tried again in a moment.
+    Retrying,
     /// The box file is being read to see whether it is still the one that is known.
     Checking,
     /// The box is being unpacked (and hashed).
@@ -21,7 +25,9 @@ impl Phase {
     pub fn words(self) -> &'static str {
         match self {
             Phase::Waiting => "waiting for another lab that is adding it",
+            Phase::Asking => "asking where it is",
             Phase::Downloading => "downloading",
+            Phase::Retrying => "the network failed; trying again",
             Phase::Checking => "checking",
             Phase::Unpacking => "unpacking",
         }

@@ -8,25 +8,28 @@ mod care;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::checksum::{self, Expected, Measured};
+use super::download::{self, Patience, Wish};
 use super::index::{Index, Lookup};
 use super::layout::{FILES, Layout, MANIFEST};
 use super::manifest::{self, Manifest};
 use super::progress::{Phase, Task};
 use super::source::{Source, check_name};
 use super::temp::{self, Temp};
-use super::{BoxImage, archive, catalogue, digest, download, index, inspect, lock};
+use super::{BoxImage, archive, catalogue, digest, index, inspect, lock};
 use crate::atomic;
 use crate::error::{Error, Kind, Result};
 use crate::versioned;
 pub use care::{Entry, Removed, Verified};
 
 /// How long to wait for another process that adds the same box. It may be downloading it.
-const PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
+const TURN: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The boxes of a `LAB_HOME`.
 #[derive(Debug, Clone)]
 pub struct Store {
     layout: Layout,
+    patience: Patience,
 }
 
 /// What is to be added to the store.
@@ -36,8 +39,8 @@ pub struct Add<'a> {
     pub name: Option<&'a str>,
     /// Where it comes from.
     pub source: Source,
-    /// What its sha256 must be.
-    pub sha256: Option<&'a str>,
+    /// What its file must be.
+    pub expected: Expected,
     /// Whether the name may be taken from another box.
     pub replace: bool,
 }
@@ -45,7 +48,7 @@ pub struct Add<'a> {
 impl<'a> Add<'a> {
     /// A box from `source`, with no more wishes.
     pub fn new(source: Source) -> Self {
-        Add { name: None, source, sha256: None, replace: false }
+        Add { name: None, source, expected: Expected::default(), replace: false }
     }
 
     /// With a name.
@@ -59,7 +62,7 @@ impl Store {
     /// The store of this home; touches nothing.
     pub fn open(home: &Path) -> Result<Self> {
         let home = std::path::absolute(home).map_err(|source| Error::io("find", home, &source))?;
-        Ok(Store { layout: Layout::new(&home) })
+        Ok(Store { layout: Layout::new(&home), patience: Patience::from_env() })
     }
 
     /// The box that a Labfile's `box =` means, if it is in the store already. Quick: hashes nothing.
@@ -112,16 +115,16 @@ impl Store {
         }
         let lock_path = self.layout.source_lock(&source.key());
         temp::create_dirs(lock_path.parent().unwrap_or(self.layout.root()))?;
-        let _turn = lock::wait(&lock_path, PATIENCE, task.cancel, || {
+        let _turn = lock::wait(&lock_path, TURN, task.cancel, || {
             (task.progress)(super::Progress { phase: Phase::Waiting, done: 0, total: None });
         })?;
         // Only now: whoever was waited for may have added it.
         let digest = match Index::read(&self.layout)?.lookup(&source) {
             Lookup::Same(digest) if self.is_whole(&digest) => {
-                check_digest(&source, add.sha256, &digest)?;
+                self.check_known(&source, &add.expected, &digest)?;
                 digest
             }
-            lookup => self.bring(&source, lookup, add.sha256, task)?,
+            lookup => self.bring(&source, lookup, &add.expected, task)?,
         };
         if let Some(name) = add.name {
             Index::change(&self.layout, |index| give_name(index, name, &digest, add.replace))?;
@@ -147,33 +150,25 @@ impl Store {
         &self,
         source: &Source,
         lookup: Lookup,
-        sha256: Option<&str>,
+        expected: &Expected,
         task: &mut Task<'_>,
     ) -> Result<String> {
         let temp = Temp::new(&self.layout)?;
         let (digest, stamp) = match source {
-            Source::Url(url) => {
-                let file = temp.download();
-                let digest = download::fetch(url, &file, download::Patience::default(), task)?;
-                check_digest(source, sha256, &digest)?;
-                if !self.is_whole(&digest) {
-                    self.unpack(&file, source, &temp, task)?;
-                }
-                (digest, None)
-            }
+            Source::Url(url) => (self.download(url, expected, &temp, task)?, None),
             Source::File(path) => {
                 let stamp = index::stamp(path)?;
                 // Where a file was only touched, or must have a certain sum, it is hashed first.
                 let known = match lookup {
                     Lookup::Changed(_) | Lookup::Same(_) => true,
-                    Lookup::Unknown | Lookup::Gone(_) => sha256.is_some(),
+                    Lookup::Unknown | Lookup::Gone(_) => *expected != Expected::default(),
                 };
-                let hashed = if known { Some(digest::of_file(path, task)?) } else { None };
-                if let Some(digest) = &hashed {
-                    check_digest(source, sha256, digest)?;
+                let measured = if known { Some(checksum::of_file(path, expected, task)?) } else { None };
+                if let Some(measured) = &measured {
+                    expected.check(&source.key(), measured)?;
                 }
-                let digest = match hashed {
-                    Some(digest) if self.is_whole(&digest) => digest,
+                let digest = match measured {
+                    Some(measured) if self.is_whole(&measured.sha256) => measured.sha256,
                     _ => self.unpack(path, source, &temp, task)?,
                 };
                 if index::stamp(path)? != stamp {
@@ -187,6 +182,30 @@ impl Store {
             Ok(())
         })?;
         Ok(digest)
+    }
+
+    /// Downloads a box and unpacks it; returns its digest. Its source is locked.
+    fn download(&self, url: &str, expected: &Expected, temp: &Temp, task: &mut Task<'_>) -> Result<String> {
+        let dir = self.layout.partial(url);
+        let (partial, measured) = download::fetch(Wish { url, expected, dir: &dir }, self.patience, task)?;
+        if !self.is_whole(&measured.sha256) {
+            let source = Source::Url(url.to_owned());
+            if let Err(error) = self.unpack(partial.path(), &source, temp, task) {
+                // It will be no better box the next time. On a full disk, or when stopped, it waits there.
+                if matches!(error.kind(), Kind::BadBox | Kind::HostileBox) {
+                    partial.remove()?;
+                }
+                return Err(error);
+            }
+        }
+        partial.remove()?;
+        Ok(measured.sha256)
+    }
+
+    /// Holds a box that is here to what is expected of its file, as far as its manifest knows that.
+    fn check_known(&self, source: &Source, expected: &Expected, digest: &str) -> Result<()> {
+        let size = Manifest::read(&self.layout.box_dir(digest))?.map_or(0, |manifest| manifest.size);
+        expected.check(&source.key(), &Measured::of_digest(size, digest))
     }
 
     /// Unpacks a box file into the store; returns its digest.
@@ -246,7 +265,8 @@ impl Store {
         let mut failures = Vec::new();
         for place in &entry.sources {
             let source = Source::parse(&place.url, self.layout.root())?;
-            let add = Add { sha256: place.sha256.as_deref(), ..Add::new(source).named(&entry.name) };
+            let expected = place.sha256.as_deref().map(Expected::sha256).unwrap_or_default();
+            let add = Add { expected, ..Add::new(source).named(&entry.name) };
             match self.add(&add, task) {
                 Err(error) if is_the_sources_fault(error.kind()) => failures.push(error),
                 done => return done,
@@ -323,21 +343,6 @@ fn must_be_a_file(path: &Path) -> Result<()> {
             Err(Error::new(Kind::BoxNotFound, message).hint(hint))
         }
         Err(source) => Err(Error::io("read", path, &source)),
-    }
-}
-
-fn check_digest(source: &Source, expected: Option<&str>, found: &str) -> Result<()> {
-    match expected {
-        Some(expected) if !expected.eq_ignore_ascii_case(found) => {
-            let message = format!("the box {} is not the one that was asked for", source.key());
-            Err(Error::new(Kind::BoxChecksum, message)
-                .detail(format!("its sha256 should be {expected}"))
-                .detail(format!("               and is {found}"))
-                .hint(
-                    "it was damaged on its way, or replaced: get it again, or ask whoever gave you the sum",
-                ))
-        }
-        _ => Ok(()),
     }
 }
 

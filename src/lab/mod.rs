@@ -37,7 +37,7 @@ use crate::labfile::model::Machine;
 use crate::labfile::{self, Labfile, LoadError, Loaded};
 use crate::provider::{MachineSpec, PrivateNetwork, Provider, Settings};
 
-use event::{Event, Outcome, Phase, Sink};
+use event::{Bytes, Event, Outcome, Phase, Sink};
 use files::{Home, LabFiles};
 use journal::Journal;
 use lock::Lock;
@@ -69,7 +69,9 @@ impl Context<'_> {
                 self.sink.note(format!("box {name}: {words}"));
             }
             let fraction = progress.total.map(|total| progress.done as f64 / total.max(1) as f64);
-            self.sink.emit(Event::Progress { what: format!("box {name}: {words}"), fraction });
+            let bytes = (progress.phase == boxes::Phase::Downloading)
+                .then_some(Bytes { done: progress.done, total: progress.total });
+            self.sink.emit(Event::Progress { what: format!("box {name}: {words}"), fraction, bytes });
         };
         let result = work(&mut Task { cancel: &self.cancel, progress: &mut progress });
         self.sink.emit(Event::ProgressEnd { what: format!("box {name}") });

@@ -255,7 +255,7 @@ impl Lab<'_> {
             let what = format!("box {}: preparing it for {}", record.image.name, self.provider.name());
             self.provider.prepare_base(&record.image, &self.context.cancel, &mut |fraction| {
                 let (what, fraction) = (what.clone(), Some(fraction));
-                self.context.sink.emit(Event::Progress { what, fraction });
+                self.context.sink.emit(Event::Progress { what, fraction, bytes: None });
             })?;
             self.context.sink.emit(Event::ProgressEnd { what });
         }

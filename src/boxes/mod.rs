@@ -18,12 +18,15 @@ mod layout;
 mod lock;
 pub mod manifest;
 pub mod ovf;
+pub mod pins;
 pub mod progress;
+mod registry;
 mod room;
 pub mod source;
 pub mod store;
 mod temp;
 pub mod vagrantfile;
+pub mod versions;
 
 #[cfg(test)]
 #[path = "../../tests/box_server/mod.rs"]
@@ -33,10 +36,11 @@ use std::path::PathBuf;
 
 pub use checksum::{Algorithm, Checksum, Expected};
 pub use hardware::{Arch, DiskController, Firmware, Hardware, Mac, NicModel};
+pub use pins::{Pin, Pins};
 pub use progress::{Phase, Progress, Task};
 pub use room::{human, used};
 pub use source::Source;
-pub use store::{Add, Entry, Removed, Store, Verified};
+pub use store::{Add, Entry, Removed, Resolved, Store, Verified, Wanted};
 
 /// A box in the store: verified, unpacked, its OVF read.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]

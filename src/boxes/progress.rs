@@ -14,6 +14,8 @@ pub enum Phase {
     Downloading,
     /// The network failed; it is tried again in a moment.
     Retrying,
+    /// It cannot be had from one source; the next one is tried.
+    NextSource,
     /// The box file is being read to see whether it is still the one that is known.
     Checking,
     /// The box is being unpacked (and hashed).
@@ -28,6 +30,7 @@ impl Phase {
             Phase::Asking => "asking where it is",
             Phase::Downloading => "downloading",
             Phase::Retrying => "the network failed; trying again",
+            Phase::NextSource => "it cannot be had there; trying its next source",
             Phase::Checking => "checking",
             Phase::Unpacking => "unpacking",
         }

@@ -4,11 +4,13 @@
 //! disk. So whatever is killed, and whenever: a box is in the store or it is not.
 
 mod care;
+mod resolve;
 
+use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::checksum::{self, Expected, Measured};
+use super::checksum::{self, Algorithm, Expected, Measured};
 use super::download::{self, Patience, Wish};
 use super::index::{Index, Lookup};
 use super::layout::{FILES, Layout, MANIFEST};
@@ -16,11 +18,12 @@ use super::manifest::{self, Manifest};
 use super::progress::{Phase, Task};
 use super::source::{Source, check_name};
 use super::temp::{self, Temp};
-use super::{BoxImage, archive, catalogue, digest, index, inspect, lock};
+use super::{BoxImage, archive, digest, index, inspect, lock, registry};
 use crate::atomic;
 use crate::error::{Error, Kind, Result};
 use crate::versioned;
 pub use care::{Entry, Removed, Verified};
+pub use resolve::{Resolved, Wanted};
 
 /// How long to wait for another process that adds the same box. It may be downloading it.
 const TURN: Duration = Duration::from_secs(2 * 60 * 60);
@@ -30,6 +33,8 @@ const TURN: Duration = Duration::from_secs(2 * 60 * 60);
 pub struct Store {
     layout: Layout,
     patience: Patience,
+    /// The address of the registry.
+    registry: String,
 }
 
 /// What is to be added to the store.
@@ -43,12 +48,16 @@ pub struct Add<'a> {
     pub expected: Expected,
     /// Whether the name may be taken from another box.
     pub replace: bool,
+    /// Its version, as its registry or the catalogue has it.
+    pub version: Option<&'a str>,
+    /// Whether to look again at an address that a box was once had from.
+    pub fresh: bool,
 }
 
 impl<'a> Add<'a> {
     /// A box from `source`, with no more wishes.
     pub fn new(source: Source) -> Self {
-        Add { name: None, source, expected: Expected::default(), replace: false }
+        Add { name: None, source, expected: Expected::default(), replace: false, version: None, fresh: false }
     }
 
     /// With a name.
@@ -62,7 +71,11 @@ impl Store {
     /// The store of this home; touches nothing.
     pub fn open(home: &Path) -> Result<Self> {
         let home = std::path::absolute(home).map_err(|source| Error::io("find", home, &source))?;
-        Ok(Store { layout: Layout::new(&home), patience: Patience::from_env() })
+        Ok(Store {
+            layout: Layout::new(&home),
+            patience: Patience::from_env(),
+            registry: registry::of_environment(),
+        })
     }
 
     /// The box that a Labfile's `box =` means, if it is in the store already. Quick: hashes nothing.
@@ -81,24 +94,6 @@ impl Store {
         }
     }
 
-    /// The box that a Labfile's `box =` means: the name of an added box, a path (relative ones start
-    /// at `base_dir`), an address, or a name of the catalogue. What is not in the store is added.
-    ///
-    /// # Errors
-    /// [`Kind::BoxNotFound`], and those of [`Store::add`].
-    pub fn resolve(&self, reference: &str, base_dir: &Path, task: &mut Task<'_>) -> Result<BoxImage> {
-        if let Some(image) = self.find(reference, base_dir)? {
-            return Ok(image);
-        }
-        if let Some(source) = Source::recognise(reference, base_dir) {
-            return self.add(&Add::new(source?), task);
-        }
-        match catalogue::get(reference)? {
-            Some(entry) => self.add_from_catalogue(&entry, task),
-            None => Err(self.unknown(reference)),
-        }
-    }
-
     /// Adds a box; one that is there already gets the name, and that is all.
     ///
     /// # Errors
@@ -113,18 +108,25 @@ impl Store {
         if let Source::File(path) = &source {
             must_be_a_file(path)?;
         }
-        let lock_path = self.layout.source_lock(&source.key());
-        temp::create_dirs(lock_path.parent().unwrap_or(self.layout.root()))?;
-        let _turn = lock::wait(&lock_path, TURN, task.cancel, || {
-            (task.progress)(super::Progress { phase: Phase::Waiting, done: 0, total: None });
-        })?;
+        let _turn = self.turn(&source.key(), task)?;
         // Only now: whoever was waited for may have added it.
-        let digest = match Index::read(&self.layout)?.lookup(&source) {
-            Lookup::Same(digest) if self.is_whole(&digest) => {
+        let digest = match (Index::read(&self.layout)?.lookup(&source), &source) {
+            (Lookup::Same(digest), Source::File(_)) if self.is_whole(&digest) => {
                 self.check_known(&source, &add.expected, &digest)?;
                 digest
             }
-            lookup => self.bring(&source, lookup, &add.expected, task)?,
+            // What stands at an address may be another box today: the one that is expected, perhaps.
+            (Lookup::Same(digest), Source::Url(_))
+                if !add.fresh
+                    && self.is_whole(&digest)
+                    && self.check_known(&source, &add.expected, &digest).is_ok() =>
+            {
+                digest
+            }
+            (lookup, _) => match self.already(&source, &add.expected)? {
+                Some(digest) => digest,
+                None => self.bring(&source, lookup, add, task)?,
+            },
         };
         if let Some(name) = add.name {
             Index::change(&self.layout, |index| give_name(index, name, &digest, add.replace))?;
@@ -132,6 +134,36 @@ impl Store {
         let name = add.name.map_or_else(|| source.default_name(), str::to_owned);
         let gone = || Error::new(Kind::StateDamaged, format!("the box {name} vanished while it was added"));
         self.image(&digest, &name)?.ok_or_else(gone)
+    }
+
+    /// Gives a box that is here a name.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for an impossible name, or one that another box has.
+    pub fn give_name(&self, name: &str, image: &BoxImage, replace: bool) -> Result<()> {
+        check_name(name)?;
+        Index::change(&self.layout, |index| give_name(index, name, &image.digest, replace))
+    }
+
+    /// Takes the turn of whoever adds the box of a source, or looks up a name.
+    fn turn(&self, key: &str, task: &mut Task<'_>) -> Result<File> {
+        let path = self.layout.source_lock(key);
+        temp::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
+        lock::wait(&path, TURN, task.cancel, || {
+            (task.progress)(super::Progress { phase: Phase::Waiting, done: 0, total: None });
+        })
+    }
+
+    /// The box of an address that is here already, by the sum that it must have: nothing is downloaded then.
+    fn already(&self, source: &Source, expected: &Expected) -> Result<Option<String>> {
+        let sum = expected.sums.iter().find(|sum| sum.algorithm == Algorithm::Sha256);
+        match (source, sum) {
+            (Source::Url(_), Some(sum)) if self.is_whole(&sum.hex) => Index::change(&self.layout, |index| {
+                index.learn(source, &sum.hex, None);
+                Ok(Some(sum.hex.clone()))
+            }),
+            _ => Ok(None),
+        }
     }
 
     /// The box of a digest; `None` where it is not in the store.
@@ -146,16 +178,11 @@ impl Store {
     }
 
     /// Gets a source's box into the store, and its digest into the index. The source is locked.
-    fn bring(
-        &self,
-        source: &Source,
-        lookup: Lookup,
-        expected: &Expected,
-        task: &mut Task<'_>,
-    ) -> Result<String> {
+    fn bring(&self, source: &Source, lookup: Lookup, add: &Add<'_>, task: &mut Task<'_>) -> Result<String> {
         let temp = Temp::new(&self.layout)?;
+        let expected = &add.expected;
         let (digest, stamp) = match source {
-            Source::Url(url) => (self.download(url, expected, &temp, task)?, None),
+            Source::Url(url) => (self.download(url, add, &temp, task)?, None),
             Source::File(path) => {
                 let stamp = index::stamp(path)?;
                 // Where a file was only touched, or must have a certain sum, it is hashed first.
@@ -169,7 +196,7 @@ impl Store {
                 }
                 let digest = match measured {
                     Some(measured) if self.is_whole(&measured.sha256) => measured.sha256,
-                    _ => self.unpack(path, source, &temp, task)?,
+                    _ => self.unpack(path, add, &temp, task)?,
                 };
                 if index::stamp(path)? != stamp {
                     return Err(changed(path));
@@ -185,18 +212,18 @@ impl Store {
     }
 
     /// Downloads a box and unpacks it; returns its digest. Its source is locked.
-    fn download(&self, url: &str, expected: &Expected, temp: &Temp, task: &mut Task<'_>) -> Result<String> {
+    fn download(&self, url: &str, add: &Add<'_>, temp: &Temp, task: &mut Task<'_>) -> Result<String> {
         let dir = self.layout.partial(url);
-        let (partial, measured) = download::fetch(Wish { url, expected, dir: &dir }, self.patience, task)?;
-        if !self.is_whole(&measured.sha256) {
-            let source = Source::Url(url.to_owned());
-            if let Err(error) = self.unpack(partial.path(), &source, temp, task) {
-                // It will be no better box the next time. On a full disk, or when stopped, it waits there.
-                if matches!(error.kind(), Kind::BadBox | Kind::HostileBox) {
-                    partial.remove()?;
-                }
-                return Err(error);
+        let (partial, measured) =
+            download::fetch(Wish { url, expected: &add.expected, dir: &dir }, self.patience, task)?;
+        if !self.is_whole(&measured.sha256)
+            && let Err(error) = self.unpack(partial.path(), add, temp, task)
+        {
+            // It will be no better box the next time. On a full disk, or when stopped, it waits there.
+            if matches!(error.kind(), Kind::BadBox | Kind::HostileBox) {
+                partial.remove()?;
             }
+            return Err(error);
         }
         partial.remove()?;
         Ok(measured.sha256)
@@ -209,7 +236,7 @@ impl Store {
     }
 
     /// Unpacks a box file into the store; returns its digest.
-    fn unpack(&self, file: &Path, source: &Source, temp: &Temp, task: &mut Task<'_>) -> Result<String> {
+    fn unpack(&self, file: &Path, add: &Add<'_>, temp: &Temp, task: &mut Task<'_>) -> Result<String> {
         let dir = temp.box_dir();
         let files = dir.join(FILES);
         temp::create_dirs(&files)?;
@@ -220,7 +247,8 @@ impl Store {
             sha256: unpacked.digest,
             size: unpacked.size,
             unpacked: unpacked.unpacked,
-            source: source.key(),
+            source: real(add.source.clone()).key(),
+            box_version: add.version.map(str::to_owned),
             added: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             format: found.format,
             disk: found.disk,
@@ -259,59 +287,6 @@ impl Store {
             _ => Ok(()),
         }
     }
-
-    /// Tries a catalogue's sources one after the other.
-    fn add_from_catalogue(&self, entry: &catalogue::CatalogueBox, task: &mut Task<'_>) -> Result<BoxImage> {
-        let mut failures = Vec::new();
-        for place in &entry.sources {
-            let source = Source::parse(&place.url, self.layout.root())?;
-            let expected = place.sha256.as_deref().map(Expected::sha256).unwrap_or_default();
-            let add = Add { expected, ..Add::new(source).named(&entry.name) };
-            match self.add(&add, task) {
-                Err(error) if is_the_sources_fault(error.kind()) => failures.push(error),
-                done => return done,
-            }
-        }
-        let (kind, message) = match failures.is_empty() {
-            true => (Kind::BoxNotFound, format!("the box {} has not been added yet", entry.name)),
-            false => {
-                (Kind::Download, format!("the box {} could not be had from any of its sources", entry.name))
-            }
-        };
-        let error = failures.iter().fold(Error::new(kind, message), |error, one| error.detail(one.message()));
-        Err(entry.hints.iter().fold(error, |error, hint| error.hint(hint)))
-    }
-
-    /// The error for a name that nothing has.
-    fn unknown(&self, name: &str) -> Error {
-        let error = Error::new(Kind::BoxNotFound, format!("there is no box called {name}"));
-        if name.contains('/') {
-            return error
-                .detail("neither a file of that path is there, nor has a box of that name been added")
-                .hint(format!("download the box and type: lab box add {name} FILE"));
-        }
-        // An unreadable index or catalogue has been reported before this.
-        let added = Index::read(&self.layout).map(|index| index.names.into_keys().collect());
-        let mut names: Vec<String> = added.unwrap_or_default();
-        names.extend(catalogue::all().unwrap_or_default().into_iter().map(|entry| entry.name));
-        let nearest = names
-            .iter()
-            .map(|known| (strsim::damerau_levenshtein(known, name), known))
-            .filter(|(distance, _)| *distance <= 2)
-            .min();
-        let error = match nearest {
-            Some((_, known)) => error.hint(format!("did you mean {known}?")),
-            None => error,
-        };
-        error.hint(format!(
-            "`lab box list` shows those that there are; to add one: lab box add {name} FILE-OR-URL"
-        ))
-    }
-}
-
-/// Whether another source may do better.
-fn is_the_sources_fault(kind: Kind) -> bool {
-    matches!(kind, Kind::Download | Kind::BoxChecksum | Kind::BadBox | Kind::HostileBox | Kind::BoxNotFound)
 }
 
 /// A file by its real path, as far as it is there.
@@ -360,5 +335,7 @@ fn changed(path: &Path) -> Error {
         .hint("wait until whatever writes it has finished, then run the same command again")
 }
 
+#[cfg(test)]
+mod resolve_tests;
 #[cfg(test)]
 mod tests;

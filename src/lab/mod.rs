@@ -3,6 +3,7 @@
 //! - [`up`] brings machines forward ([`records`] decides, [`converge`] takes the steps, [`session`] works
 //!   in the guest), [`down`] takes them back, [`run`] uses ready ones, [`status`] looks;
 //! - [`crew`] lets all machines go side by side;
+//! - [`supply`] gets the boxes that a Labfile asks for, and holds the lab to them;
 //! - [`shelf`] knows the boxes together with the labs and base images that hang on them;
 //! - [`state`], [`journal`], [`lock`], [`ports`] and [`files`] are what stands on disk;
 //! - [`event`] is what is reported meanwhile.
@@ -23,6 +24,7 @@ pub mod shelf;
 pub mod state;
 pub mod status;
 pub mod steps;
+pub mod supply;
 pub mod up;
 mod watch;
 

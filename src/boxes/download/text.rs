@@ -39,7 +39,7 @@ pub(in crate::boxes) fn text(
         };
         let Some(pause) = tries.next(&failure, 0) else {
             let error = Error::new(Kind::Download, format!("could not read {url}: {}", failure.why));
-            return Err(error.hint("try again later, or take the box from a file: lab box add NAME FILE"));
+            return Err(error.hint("check the network, then run the same command again"));
         };
         task.report(Phase::Retrying, 0, None);
         task.cancel.sleep(pause)?;

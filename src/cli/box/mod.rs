@@ -5,6 +5,7 @@ mod list;
 mod prune;
 mod remove;
 mod show;
+mod update;
 mod verify;
 
 use crate::boxes::{Entry, Store};
@@ -14,7 +15,7 @@ use crate::lab::shelf::Shelf;
 
 use super::{App, Status};
 
-/// Add, list, check and remove boxes
+/// Add, list, check, update and remove boxes
 ///
 /// Boxes are the images that machines are made from. They are kept once, for all labs.
 #[derive(Debug, clap::Args)]
@@ -32,6 +33,7 @@ enum Verb {
     Verify(verify::Args),
     Remove(remove::Args),
     Prune(prune::Args),
+    Update(update::Args),
 }
 
 impl Args {
@@ -46,6 +48,7 @@ impl Args {
             Verb::Verify(args) => args.run(&place)?,
             Verb::Remove(args) => args.run(&place)?,
             Verb::Prune(args) => args.run(&place)?,
+            Verb::Update(args) => args.run(&place)?,
         }
         Ok(0)
     }

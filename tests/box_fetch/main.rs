@@ -10,9 +10,12 @@ mod common;
 #[allow(dead_code, reason = "not all kinds of box are needed here")]
 mod make;
 
+mod disk;
 mod network;
 mod pins;
 mod processes;
+#[cfg(target_os = "linux")]
+mod tls;
 
 use std::path::Path;
 

@@ -66,7 +66,11 @@ fn a_box_of_the_registry_by_its_name() {
     lab.lab(&["box", "add", "bento/x", "--box-version", "~> 1.0"]).ok().says(&["bento/x is here"]);
     assert!(lab.lab(&["box", "list", "--json"]).ok().stdout.contains(&sum));
     let lab = lab.env("LAB_REGISTRY", &server.url(""));
-    lab.lab(&["box", "add", "bento/y"]).exits(6).says(&["there is no box called bento/y", "/bento/y", "hint:"]);
+    lab.lab(&["box", "add", "bento/y"]).exits(6).says(&[
+        "there is no box called bento/y",
+        "/bento/y",
+        "hint:",
+    ]);
     lab.lab(&["box", "add", "bento/x", "--box-version", "=> 1"]).exits(2);
 }
 

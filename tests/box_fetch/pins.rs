@@ -47,7 +47,11 @@ fn a_lab_is_held_to_its_boxes_until_they_are_updated() {
 
     newest.store(2, std::sync::atomic::Ordering::SeqCst);
     let run = lab.lab(&["box", "update", "bento/x"]).ok();
-    assert!(run.stderr.contains("bento/x: 1.1.0, sha256") && run.stderr.contains("→ 1.2.0, sha256"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("bento/x: 1.1.0, sha256") && run.stderr.contains("→ 1.2.0, sha256"),
+        "{}",
+        run.stderr
+    );
     assert!(pins().contains("version = \"1.2.0\""));
     let run = lab.lab(&["--json", "box", "update"]).ok();
     let last = run.json_lines().pop().unwrap();

@@ -77,7 +77,8 @@ fn two_that_want_one_box_download_it_once() {
     until("the first one's request", || !server.requests().is_empty());
     let second = add(&lab, &url);
     let both = [first.wait_with_output().unwrap(), second.wait_with_output().unwrap()];
-    let said: Vec<_> = both.iter().map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).collect();
+    let said: Vec<_> =
+        both.iter().map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).collect();
     assert!(both.iter().all(|output| output.status.success()), "{said:?}");
     assert_eq!(server.requests().len(), 1);
     assert!(said[1].contains("waiting for another lab that is adding it"), "{}", said[1]);

@@ -51,6 +51,13 @@ impl Failure {
         }
     }
 
+    /// A server that does not prove who it is.
+    fn untrusted(why: &str) -> Self {
+        Failure::last(format!(
+            "the server cannot be trusted ({why}); a network that asks for a login looks like this, too"
+        ))
+    }
+
     /// More than a box can have.
     pub(super) fn too_large(most: u64) -> Self {
         Failure::last(format!("it is larger than {}", room::human(most)))
@@ -71,6 +78,7 @@ impl Failure {
 
 impl From<&ureq::Error> for Failure {
     fn from(error: &ureq::Error) -> Self {
+        use std::io::ErrorKind::{ConnectionRefused, InvalidData, UnexpectedEof};
         use ureq::Error as E;
         match error {
             E::StatusCode(status) => Failure::status(*status, None),
@@ -78,11 +86,13 @@ impl From<&ureq::Error> for Failure {
             E::Timeout(_) => Failure::passing("the server did not answer in time"),
             E::HostNotFound => Failure::passing("the server's name is not known"),
             E::ConnectionFailed => Failure::passing("no connection"),
-            E::Io(source) if source.kind() == std::io::ErrorKind::ConnectionRefused => {
+            E::Io(source) if source.kind() == ConnectionRefused => {
                 Failure::passing("nobody answers at that address")
             }
-            E::Io(source) if source.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Failure::passing("the connection broke off")
+            E::Io(source) if source.kind() == UnexpectedEof => Failure::passing("the connection broke off"),
+            // rustls's verdict comes wrapped. What else it may find wrong passes, as all damage on the way does.
+            E::Io(source) if source.kind() == InvalidData && source.to_string().contains("certificate") => {
+                Failure::untrusted(&source.to_string())
             }
             E::Io(_) | E::Protocol(_) => Failure::passing(error.to_string()),
             E::TooManyRedirects => Failure::last("it is redirected again and again"),
@@ -91,9 +101,7 @@ impl From<&ureq::Error> for Failure {
                 to.strip_prefix("configured for https only: ").unwrap_or(to)
             )),
             E::ConnectProxyFailed(why) => Failure::passing(format!("the proxy failed: {why}")),
-            E::Tls(_) | E::Rustls(_) => Failure::last(format!(
-                "the server cannot be trusted ({error}); a network that asks for a login looks like this, too"
-            )),
+            E::Tls(_) | E::Rustls(_) => Failure::untrusted(&error.to_string()),
             other => Failure::last(other.to_string()),
         }
     }

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{TestLab, debian_box, debian_networkd_box};
+use common::{TestLab, debian_box, debian_cloud_box, debian_networkd_box};
 
 /// Two machines that configure their network in different ways.
 fn labfile() -> String {
@@ -138,4 +138,27 @@ fn the_host_key_is_held_to(lab: &TestLab) {
     let refused = lab.lab(&["exec", "old", "--", "true"]);
     assert_ne!(refused.code, 0);
     refused.says(&["host key"]);
+}
+
+#[test]
+#[ignore = "starts real machines: run by scripts/test"]
+fn an_image_for_clouds_gets_its_user_from_lab() {
+    let lab = TestLab::with_shared_home(&format!(
+        "[lab]\nbox = '{}'\nmemory = \"512 MiB\"\nboot_timeout = \"10 min\"\n\
+         provision = [{{ name = \"who\", inline = \"id -un >/root/who\" }}]\n\
+         [machine.cloudy]\nip = \"192.168.56.10\"\n",
+        debian_cloud_box().display()
+    ));
+    lab.lab(&["up"]).ok();
+    assert_eq!(lab.ssh("cloudy", "id -un; hostname; sudo cat /root/who"), "vagrant\ncloudy\nroot");
+    assert!(lab.ssh("cloudy", "ip -4 -br address").contains("192.168.56.10/24"));
+    // The lab's own key is the only one that there ever was.
+    assert_eq!(lab.ssh("cloudy", "grep -c . .ssh/authorized_keys"), "1");
+    lab.insecure_key_opens_nothing("cloudy");
+    // It stays so over a restart.
+    lab.lab(&["reload"]).ok();
+    assert_eq!(lab.ssh("cloudy", "hostname; sudo cat /root/who"), "cloudy\nroot");
+    let run_dir = lab.run_dir();
+    lab.lab(&["destroy", "--yes"]).ok();
+    lab.nothing_left(run_dir.as_deref());
 }

@@ -142,7 +142,7 @@ fn machine(number: u16, inside: &Path, run_dir: &Path, ssh_port: u16, network_po
             disk,
             disk_format: "raw".to_owned(),
             hardware: hardware.clone(),
-            login: Login { user: "vagrant".to_owned(), key: None },
+            login: Login { user: "vagrant".to_owned(), key: None, seeded: false },
         },
         hardware,
         nat_mac: mac(1),
@@ -155,6 +155,7 @@ fn machine(number: u16, inside: &Path, run_dir: &Path, ssh_port: u16, network_po
         },
         ssh_port,
         forwards: Vec::new(),
+        seed_key: None,
         settings: Settings::default(),
     }
 }

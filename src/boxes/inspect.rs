@@ -53,6 +53,7 @@ struct MetadataDisk {
 pub(super) fn inspect(dir: &Path, unpacked: &archive::Unpacked) -> Result<Findings> {
     let files = list(dir)?;
     check_disks(dir, &files)?;
+    check_sums(dir, unpacked)?;
     let mut findings =
         if unpacked.bare { bare(dir, &files)? } else { Contents::read(dir, files)?.findings()? };
     findings.notes.splice(0..0, unpacked.notes.iter().cloned());
@@ -79,6 +80,25 @@ fn check_disks(dir: &Path, files: &[String]) -> Result<()> {
         let path = dir.join(name);
         if let Content::Disk(format) = disk::sniff_file(&path)? {
             disk::check(&path, format, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// An OVF may bring a manifest with its files' sums (DSP0243, section 5.1): lines such as
+/// `SHA256(box.ovf)= 0123…`. Those in SHA1, which VirtualBox wrote before 5, are left alone.
+fn check_sums(dir: &Path, unpacked: &archive::Unpacked) -> Result<()> {
+    for name in unpacked.files.keys().filter(|name| name.to_ascii_lowercase().ends_with(".mf")) {
+        let text = read_text(&dir.join(name), MAX_METADATA)?.unwrap_or_default();
+        for line in text.lines() {
+            let said = line.strip_prefix("SHA256").and_then(|line| line.trim_start().strip_prefix('('));
+            let Some((file, sum)) = said.and_then(|line| line.rsplit_once(")=")) else { continue };
+            let found = unpacked.files.get(file).map(|found| found.sha256.as_str());
+            if found.is_some_and(|found| !found.eq_ignore_ascii_case(sum.trim())) {
+                let message = format!("the box cannot be used: its {file} is not what its {name} says");
+                return Err(Error::new(Kind::BoxChecksum, message)
+                    .hint("it was damaged before it was packed: get it again from where it is made"));
+            }
         }
     }
     Ok(())

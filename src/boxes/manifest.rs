@@ -114,7 +114,12 @@ impl Manifest {
             disk: files.join(&self.disk),
             disk_format: self.disk_format.clone(),
             hardware: self.hardware.clone(),
-            login: Login { user: self.user.clone(), key: self.key.as_ref().map(|key| files.join(key)) },
+            login: Login {
+                user: self.user.clone(),
+                key: self.key.as_ref().map(|key| files.join(key)),
+                // Those that Vagrant or a virtualisation program packed have been logged into before.
+                seeded: self.format == Format::Disk,
+            },
             dir: files,
         }
     }

@@ -18,10 +18,12 @@ mod layout;
 mod lock;
 pub mod manifest;
 pub mod ovf;
+pub mod package;
 pub mod pins;
 pub mod progress;
 mod registry;
 mod room;
+pub mod seed;
 pub mod source;
 pub mod store;
 mod temp;
@@ -32,15 +34,49 @@ pub mod versions;
 #[path = "../../tests/box_server/mod.rs"]
 mod box_server;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::Result;
+use manifest::Manifest;
 
 pub use checksum::{Algorithm, Checksum, Expected};
 pub use hardware::{Arch, DiskController, Firmware, Hardware, Mac, NicModel};
 pub use pins::{Pin, Pins};
 pub use progress::{Phase, Progress, Task};
-pub use room::{human, used};
+pub use room::{check as check_room, human, used};
 pub use source::Source;
-pub use store::{Add, Entry, Removed, Resolved, Store, Verified, Wanted};
+pub use store::{Add, Entry, Removed, Resolved, Store, Verified, Wanted, Workspace};
+
+/// Unpacks the box file `file` into the empty folder `into` and finds out what it is.
+///
+/// # Errors
+/// [`Kind::HostileBox`](crate::error::Kind::HostileBox), [`Kind::BadBox`](crate::error::Kind::BadBox),
+/// [`Kind::BoxChecksum`](crate::error::Kind::BoxChecksum),
+/// [`Kind::DiskFull`](crate::error::Kind::DiskFull), [`Kind::Io`](crate::error::Kind::Io),
+/// [`Kind::Interrupted`](crate::error::Kind::Interrupted); then `into` holds a part of the box and is for
+/// the caller to remove.
+pub fn open_box(file: &Path, into: &Path, task: &mut Task<'_>) -> Result<Manifest> {
+    let unpacked = archive::unpack(file, into, task)?;
+    let found = inspect::inspect(into, &unpacked)?;
+    Ok(Manifest {
+        version: manifest::VERSION,
+        sha256: unpacked.digest,
+        size: unpacked.size,
+        unpacked: unpacked.unpacked,
+        source: file.display().to_string(),
+        box_version: None,
+        added: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        format: found.format,
+        disk: found.disk,
+        disk_format: found.disk_format.name().to_owned(),
+        hardware: found.hardware,
+        user: found.user,
+        key: found.key,
+        files: unpacked.files,
+        notes: found.notes,
+    })
+}
 
 /// A box in the store: verified, unpacked, its OVF read.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -68,4 +104,7 @@ pub struct Login {
     pub user: String,
     /// A private key that came with the box; `None` means Vagrant's well-known insecure key.
     pub key: Option<PathBuf>,
+    /// The box may have no user yet: a [`seed`] tells it one, and the key that opens it.
+    #[serde(default)]
+    pub seeded: bool,
 }

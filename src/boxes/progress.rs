@@ -20,6 +20,8 @@ pub enum Phase {
     Checking,
     /// The box is being unpacked (and hashed).
     Unpacking,
+    /// A machine is being packed into a box.
+    Packing,
 }
 
 impl Phase {
@@ -33,6 +35,7 @@ impl Phase {
             Phase::NextSource => "it cannot be had there; trying its next source",
             Phase::Checking => "checking",
             Phase::Unpacking => "unpacking",
+            Phase::Packing => "packing",
         }
     }
 }

@@ -43,7 +43,7 @@ pub fn used(path: &Path) -> u64 {
 }
 
 /// Fails when `dir`'s file system has no room for `needed` bytes more, naming both numbers.
-pub(super) fn check(dir: &Path, needed: u64, what: &str) -> Result<()> {
+pub fn check(dir: &Path, needed: u64, what: &str) -> Result<()> {
     match free(dir) {
         Some(free) if free < needed.saturating_add(RESERVE) => Err(full(dir, needed, free, what)),
         _ => Ok(()),

@@ -8,17 +8,17 @@ mod resolve;
 
 use std::fs::File;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::checksum::{self, Algorithm, Expected, Measured};
 use super::download::{self, Patience, Wish};
 use super::index::{Index, Lookup};
 use super::layout::{FILES, Layout, MANIFEST};
-use super::manifest::{self, Manifest};
+use super::manifest::Manifest;
 use super::progress::{Phase, Task};
 use super::source::{Source, check_name};
 use super::temp::{self, Temp};
-use super::{BoxImage, archive, digest, index, inspect, lock, registry};
+use super::{BoxImage, digest, index, lock, open_box, registry};
 use crate::atomic;
 use crate::error::{Error, Kind, Result};
 use crate::versioned;
@@ -64,6 +64,17 @@ impl<'a> Add<'a> {
     #[must_use]
     pub fn named(self, name: &'a str) -> Self {
         Add { name: Some(name), ..self }
+    }
+}
+
+/// A folder for files on the way, see [`Store::workspace`].
+#[derive(Debug)]
+pub struct Workspace(Temp);
+
+impl Workspace {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 
@@ -166,6 +177,12 @@ impl Store {
         }
     }
 
+    /// A folder in the store for files on the way to a box; gone when dropped, or when its process dies
+    /// with the next change to the store.
+    pub fn workspace(&self) -> Result<Workspace> {
+        Temp::new(&self.layout).map(Workspace)
+    }
+
     /// The box of a digest; `None` where it is not in the store.
     fn image(&self, digest: &str, name: &str) -> Result<Option<BoxImage>> {
         let dir = self.layout.box_dir(digest);
@@ -240,24 +257,10 @@ impl Store {
         let dir = temp.box_dir();
         let files = dir.join(FILES);
         temp::create_dirs(&files)?;
-        let unpacked = archive::unpack(file, &files, task)?;
-        let found = inspect::inspect(&files, &unpacked)?;
         let manifest = Manifest {
-            version: manifest::VERSION,
-            sha256: unpacked.digest,
-            size: unpacked.size,
-            unpacked: unpacked.unpacked,
             source: real(add.source.clone()).key(),
             box_version: add.version.map(str::to_owned),
-            added: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            format: found.format,
-            disk: found.disk,
-            disk_format: found.disk_format.name().to_owned(),
-            hardware: found.hardware,
-            user: found.user,
-            key: found.key,
-            files: unpacked.files,
-            notes: found.notes,
+            ..open_box(file, &files, task)?
         };
         atomic::sync_dir(&files)?;
         versioned::write(&dir.join(MANIFEST), &manifest)?;
@@ -338,4 +341,4 @@ fn changed(path: &Path) -> Error {
 #[cfg(test)]
 mod resolve_tests;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

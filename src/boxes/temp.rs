@@ -51,6 +51,11 @@ impl Temp {
         Ok(Temp { dir, lock: Some(file) })
     }
 
+    /// The folder itself.
+    pub(super) fn path(&self) -> &Path {
+        &self.dir
+    }
+
     /// The folder in which a box is put together, to be renamed when it is whole.
     pub(super) fn box_dir(&self) -> PathBuf {
         self.dir.join(layout::TEMP_BOX)

@@ -58,6 +58,11 @@ impl LabFiles {
         self.root.join("id_rsa")
     }
 
+    /// Its public half.
+    pub fn public_key(&self) -> PathBuf {
+        self.root.join("id_rsa.pub")
+    }
+
     /// Vagrant's insecure private key, for a machine's first connection.
     pub fn insecure_key(&self) -> PathBuf {
         self.root.join("insecure_key")

@@ -3,8 +3,8 @@
 //! - [`up`] brings machines forward ([`records`] decides, [`converge`] takes the steps, [`session`] works
 //!   in the guest), [`down`] takes them back, [`run`] uses ready ones, [`status`] looks;
 //! - [`crew`] lets all machines go side by side;
-//! - [`supply`] gets the boxes that a Labfile asks for, and holds the lab to them;
-//! - [`shelf`] knows the boxes together with the labs and base images that hang on them;
+//! - [`supply`] gets the boxes that a Labfile asks for, and holds the lab to them; [`package`] makes a box of a
+//!   machine; [`shelf`] knows the boxes together with the labs and base images that hang on them;
 //! - [`state`], [`journal`], [`lock`], [`ports`] and [`files`] are what stands on disk;
 //! - [`event`] is what is reported meanwhile.
 
@@ -15,6 +15,7 @@ pub mod event;
 pub mod files;
 pub mod journal;
 pub mod lock;
+pub mod package;
 pub mod ports;
 pub mod providers;
 mod records;
@@ -259,6 +260,7 @@ impl<'a> Lab<'a> {
             },
             ssh_port: record.ssh_port,
             forwards: record.forwards.clone(),
+            seed_key: record.image.login.seeded.then(|| self.files.public_key()),
             settings: machine.map_or_else(Settings::default, |machine| Settings {
                 qemu_args: machine.qemu.args.clone(),
                 qemu_cpu: machine.qemu.cpu.clone(),

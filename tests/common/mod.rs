@@ -24,6 +24,11 @@ pub fn debian_networkd_box() -> PathBuf {
     file_from("LAB_TEST_DEBIAN_NETWORKD", "tests/guests/debian12/build networkd")
 }
 
+/// What Debian gives to clouds: no user, and cloud-init to make one.
+pub fn debian_cloud_box() -> PathBuf {
+    file_from("LAB_TEST_DEBIAN_CLOUD", "tests/guests/debian12/build cloud")
+}
+
 fn file_from(variable: &str, recipe: &str) -> PathBuf {
     let path = std::env::var_os(variable).unwrap_or_else(|| {
         panic!("{variable} is not set: run scripts/test, or {variable}=$({recipe}) cargo test")

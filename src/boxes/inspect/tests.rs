@@ -101,3 +101,23 @@ fn what_cannot_be_used_is_refused() {
     let files: [(&str, &[u8]); 3] = [("box.ovf", ovf), ("box-disk001.vmdk", &good), ("other", &backed)];
     assert_eq!(kind(&files), Kind::HostileBox);
 }
+
+#[test]
+fn an_ovfs_manifest_is_held_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = vmdk(DESCRIPTOR);
+    let right = crate::boxes::digest::of_bytes(&disk);
+    for (sum, kind) in [(right.to_uppercase(), None), ("0".repeat(64), Some(Kind::BoxChecksum))] {
+        let mf = format!("SHA1(box.ovf)= 00\nSHA256(gone)= 00\nSHA256 (box-disk001.vmdk)= {sum}\n");
+        let mut unpacked = unpacked(false);
+        for (name, bytes) in
+            [("box.ovf", SATA.as_bytes()), ("box-disk001.vmdk", &disk), ("box.mf", mf.as_bytes())]
+        {
+            std::fs::write(dir.path().join(name), bytes).unwrap();
+            let sha256 = crate::boxes::digest::of_bytes(bytes);
+            let sum = crate::boxes::manifest::Sum { size: bytes.len() as u64, sha256 };
+            unpacked.files.insert(name.to_owned(), sum);
+        }
+        assert_eq!(inspect(dir.path(), &unpacked).err().map(|error| error.kind()), kind);
+    }
+}

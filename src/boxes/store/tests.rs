@@ -11,11 +11,11 @@ use crate::boxes::{Progress, manifest::Format};
 use crate::cancel::Cancel;
 
 /// A home with a store, and a folder beside it with a box in it.
-pub(super) struct Fixture {
+pub(in crate::boxes) struct Fixture {
     _dir: tempfile::TempDir,
     home: PathBuf,
-    pub(super) lab: PathBuf,
-    pub(super) store: Store,
+    pub(in crate::boxes) lab: PathBuf,
+    pub(in crate::boxes) store: Store,
 }
 
 /// A genuine small box; `text` makes it one of its own.
@@ -29,7 +29,7 @@ pub(super) fn a_box(text: &str) -> Vec<u8> {
 }
 
 impl Fixture {
-    pub(super) fn new() -> Self {
+    pub(in crate::boxes) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let real = std::fs::canonicalize(dir.path()).unwrap();
         let (home, lab) = (real.join("home"), real.join("lab"));
@@ -54,7 +54,7 @@ impl Fixture {
         Ok((image, phases))
     }
 
-    pub(super) fn add(&self, add: &Add<'_>) -> Result<BoxImage> {
+    pub(in crate::boxes) fn add(&self, add: &Add<'_>) -> Result<BoxImage> {
         self.store.add(add, &mut Task { cancel: &Cancel::new(), progress: &mut |_| {} })
     }
 
@@ -92,7 +92,7 @@ fn a_path_is_added_at_first_and_then_only_looked_up() {
     assert_eq!((image.disk_format.as_str(), image.hardware.memory_mib), ("vmdk", 384));
     assert_eq!(std::fs::read(&image.disk).unwrap(), vmdk(DESCRIPTOR));
     assert_eq!(image.disk.parent(), Some(image.dir.as_path()));
-    assert_eq!(image.login, crate::boxes::Login { user: "vagrant".into(), key: None });
+    assert_eq!(image.login, crate::boxes::Login { user: "vagrant".into(), key: None, seeded: false });
 
     for reference in ["./a.box", "../lab/a.box", fixture.lab.join("a.box").to_str().unwrap()] {
         let (again, phases) = fixture.resolve(reference).unwrap();

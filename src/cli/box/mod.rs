@@ -2,6 +2,7 @@
 
 mod add;
 mod list;
+mod package;
 mod prune;
 mod remove;
 mod show;
@@ -15,7 +16,7 @@ use crate::lab::shelf::Shelf;
 
 use super::{App, Status};
 
-/// Add, list, check, update and remove boxes
+/// Add, list, check, update, remove and make boxes
 ///
 /// Boxes are the images that machines are made from. They are kept once, for all labs.
 #[derive(Debug, clap::Args)]
@@ -34,6 +35,7 @@ enum Verb {
     Remove(remove::Args),
     Prune(prune::Args),
     Update(update::Args),
+    Package(package::Args),
 }
 
 impl Args {
@@ -49,6 +51,7 @@ impl Args {
             Verb::Remove(args) => args.run(&place)?,
             Verb::Prune(args) => args.run(&place)?,
             Verb::Update(args) => args.run(&place)?,
+            Verb::Package(args) => args.run(&place)?,
         }
         Ok(0)
     }

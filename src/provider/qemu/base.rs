@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -14,7 +15,7 @@ use crate::boxes::{self, BoxImage};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::process::{Cmd, Stream};
-use crate::provider::{Base, SharedDir};
+use crate::provider::{Base, DiskForm, SharedDir};
 
 /// How long looking at an image, or making an empty one, may take on a slow disk.
 const IMG_PATIENCE: Duration = Duration::from_secs(60);
@@ -280,7 +281,49 @@ fn convert(
 ) -> Result<()> {
     // -W: the target need not be written in order.
     let command = programs.img()?.args(["convert", "-p", "-W", "-f", &image.disk_format, "-O", "qcow2"]);
-    let command = command.arg(&image.disk).arg(to);
+    let (status, words) = run_convert(&command.arg(&image.disk).arg(to), cancel, progress)?;
+    if status.success() {
+        Ok(())
+    } else if words.contains("No space left") {
+        Err(disk_full(to).detail(words.trim_end()))
+    } else {
+        Err(unreadable(image, &words))
+    }
+}
+
+/// Writes a machine's disk, with what of it is in the base, to `to`.
+pub(super) fn export(
+    programs: &Programs,
+    files: &Files<'_>,
+    to: &Path,
+    form: DiskForm,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(f64),
+) -> Result<()> {
+    let form: &[&str] = match form {
+        DiskForm::Raw => &["-O", "raw"],
+        DiskForm::Qcow2 => &["-c", "-O", "qcow2"],
+    };
+    let command = programs.img()?.args(["convert", "-p", "-f", "qcow2"]).args(form);
+    let command = command.arg(files.disk()).arg(to);
+    let (status, words) = run_convert(&command, cancel, progress)?;
+    if status.success() {
+        Ok(())
+    } else if words.contains("No space left") {
+        Err(disk_full(to).detail(words.trim_end()))
+    } else {
+        Err(Error::new(Kind::ProgramFailed, format!("could not read the disk {}", files.disk().display()))
+            .detail(format!("command: {}", command.display()))
+            .detail(words.trim_end()))
+    }
+}
+
+/// Runs a `qemu-img convert -p`; returns its status and its words.
+fn run_convert(
+    command: &Cmd,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(f64),
+) -> Result<(ExitStatus, String)> {
     let mut words = String::new();
     let status = command.stream(
         cancel,
@@ -291,13 +334,7 @@ fn convert(
             (Stream::Err, _) => words.extend([line, "\n"]),
         },
     )?;
-    if status.success() {
-        Ok(())
-    } else if words.contains("No space left") {
-        Err(disk_full(to).detail(words.trim_end()))
-    } else {
-        Err(unreadable(image, &words))
-    }
+    Ok((status, words))
 }
 
 /// Reads `    (12.34/100%)`.

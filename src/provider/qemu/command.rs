@@ -13,13 +13,16 @@
 use sha2::{Digest, Sha256};
 
 use super::accel::Accelerator;
-use super::files::{CONSOLE, Channel, DISK, Files, PID};
+use super::files::{CONSOLE, Channel, DISK, Files, PID, SEED};
 use crate::boxes::{Arch, DiskController, Firmware, Hardware, NicModel};
 use crate::error::{Error, Kind, Result};
 use crate::provider::{MachineSpec, PortForward, PrivateNetwork};
 
 /// Name of the disk's block node, for jobs that save and load RAM.
 pub(super) const DISK_NODE: &str = "disk";
+
+/// Name of the seed's block node.
+const SEED_NODE: &str = "seed";
 
 /// The guest's port of NIC 1's first forward.
 const SSH: u16 = 22;
@@ -87,6 +90,9 @@ pub(super) fn board(machine: &MachineSpec, accelerator: Accelerator) -> Result<V
     }
     args.add("-device", "VGA,addr=0x2");
     args.disk(hardware.disk_controller);
+    if machine.seed_key.is_some() {
+        args.seed(hardware.disk_controller);
+    }
     args.nic(hardware.nic, "nat", &machine.nat_mac.to_string(), "0x3");
     args.nic(hardware.nic, "private", &machine.private_mac.to_string(), "0x8");
     args.add("-device", "virtio-rng-pci,rng=entropy,addr=0x10");
@@ -123,6 +129,10 @@ pub(super) fn arguments(
         "-blockdev",
         format!("driver=qcow2,node-name={DISK_NODE},discard=unmap,file.driver=file,file.filename={DISK},file.discard=unmap"),
     );
+    if machine.seed_key.is_some() {
+        let seed = "read-only=on,file.driver=file,file.read-only=on";
+        args.add("-blockdev", format!("driver=raw,node-name={SEED_NODE},{seed},file.filename={SEED}"));
+    }
     args.add("-netdev", nat(machine.ssh_port, &machine.forwards));
     args.add("-netdev", private(&machine.network));
     args.add("-object", "rng-builtin,id=entropy");
@@ -198,6 +208,18 @@ impl Args {
             self.add("-device", format!("{controller},id=storage,addr=0xd"));
         }
         self.add("-device", disk);
+    }
+
+    /// The disc with the seed, where a guest with a driver for its system disk has one for the disc, too:
+    /// kernels for clouds know no IDE.
+    fn seed(&mut self, controller: DiskController) {
+        let device = match controller {
+            DiskController::VirtioBlk => "virtio-blk-pci,addr=0xe",
+            DiskController::Sata => "ide-cd,bus=storage.1",
+            DiskController::VirtioScsi => "scsi-cd,bus=storage.0",
+            _ => "ide-cd,bus=ide.1",
+        };
+        self.add("-device", format!("{device},drive={SEED_NODE}"));
     }
 
     /// A network card, without a ROM: nothing here boots from the network.
@@ -300,6 +322,21 @@ mod tests {
         virtio-blk-pci,addr=0xd,drive=disk,bootindex=1
         virtio-net-pci,netdev=nat,mac=08:00:27:aa:bb:01,addr=0x3,romfile=
         ");
+    }
+
+    #[test]
+    fn a_seed_hangs_where_the_guest_has_a_driver() {
+        let mut machine = machine();
+        machine.seed_key = Some("/lab/id_rsa.pub".into());
+        let lines = line(&machine, Accelerator::Tcg, Wake::Boot);
+        let node = "\n-blockdev driver=raw,node-name=seed,read-only=on,file.driver=file,file.read-only=on,file.filename=seed.iso\n";
+        assert!(
+            lines.contains(node) && lines.contains("\n-device ide-cd,bus=storage.1,drive=seed\n"),
+            "{lines}"
+        );
+        machine.hardware.disk_controller = DiskController::VirtioBlk;
+        let lines = line(&machine, Accelerator::Tcg, Wake::Boot);
+        assert!(lines.contains("\n-device virtio-blk-pci,addr=0xe,drive=seed\n"), "{lines}");
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::provider::{MachineSpec, SharedDir};
 
 /// The machine's disk: a qcow2 overlay over the base, with the suspended RAM inside.
 pub(super) const DISK: &str = "disk.qcow2";
+/// The disc that tells a machine its user, where it needs to be told.
+pub(super) const SEED: &str = "seed.iso";
 /// What QEMU itself says. Also the lock that tells whether it lives, see [`super::daemon`].
 pub(super) const LOG: &str = "qemu.log";
 /// The serial console.
@@ -79,6 +81,10 @@ impl<'a> Files<'a> {
         self.dir.join(DISK)
     }
 
+    pub(super) fn seed(&self) -> PathBuf {
+        self.dir.join(SEED)
+    }
+
     pub(super) fn log(&self) -> PathBuf {
         self.dir.join(LOG)
     }
@@ -136,7 +142,7 @@ impl<'a> Files<'a> {
     /// Removes all files of a machine whose QEMU has ended. Those not there are no error.
     pub(super) fn remove_all(&self) -> Result<()> {
         // The disk first: without it the machine is absent, whatever else is still there.
-        for name in [DISK, SUSPENDED, BOARD, PID, CONSOLE, LOG] {
+        for name in [DISK, SEED, SUSPENDED, BOARD, PID, CONSOLE, LOG] {
             remove(&self.dir.join(name))?;
         }
         for channel in Channel::ALL {

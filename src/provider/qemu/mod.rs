@@ -15,7 +15,7 @@ mod socket;
 mod suspend;
 mod version;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,7 +28,8 @@ use self::files::{Channel, Files};
 use self::qmp::{Failure, Qmp};
 use self::suspend::Record;
 use self::version::{Programs, Version};
-use super::{Availability, Base, Features, MachineSpec, PowerState, Provider, SharedDir};
+use super::{Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir};
+use crate::atomic;
 use crate::boxes::{Arch, BoxImage, Hardware};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -158,6 +159,10 @@ impl Provider for Qemu {
     }
 
     fn create(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        // Before the disk, with which the machine exists.
+        if let Some(seed) = machine.seed()? {
+            atomic::write(&Files::of(machine).seed(), &seed)?;
+        }
         base::create_overlay(&self.programs, &self.shared, &machine.image, &Files::of(machine), cancel)
     }
 
@@ -250,6 +255,20 @@ impl Provider for Qemu {
         files.remove_all()
     }
 
+    fn export_disk(
+        &self,
+        machine: &MachineSpec,
+        to: &Path,
+        form: DiskForm,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<()> {
+        match state(machine)? {
+            PowerState::Off => base::export(&self.programs, &Files::of(machine), to, form, cancel, progress),
+            _ => Err(wrong_state(machine, "is not off").hint(format!("`lab halt {}` first", machine.name))),
+        }
+    }
+
     fn console_log(&self, machine: &MachineSpec) -> PathBuf {
         Files::of(machine).console()
     }
@@ -326,8 +345,6 @@ fn wrong_state(machine: &MachineSpec, what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::boxes::{DiskController, Firmware, Login, Mac, NicModel};
     use crate::provider::{PortForward, PrivateNetwork, Settings};
@@ -356,7 +373,7 @@ mod tests {
                 disk: dir.join("box/disk.vmdk"),
                 disk_format: "vmdk".to_owned(),
                 hardware: hardware.clone(),
-                login: Login { user: "vagrant".to_owned(), key: None },
+                login: Login { user: "vagrant".to_owned(), key: None, seeded: false },
             },
             hardware,
             nat_mac: Mac([0x08, 0x00, 0x27, 0xaa, 0xbb, 0x01]),
@@ -369,6 +386,7 @@ mod tests {
             },
             ssh_port: 2222,
             forwards: vec![PortForward { host: 8080, guest: 80 }],
+            seed_key: None,
             settings: Settings::default(),
         }
     }

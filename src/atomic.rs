@@ -15,9 +15,27 @@ pub const HALF_WRITTEN: &str = ".new-";
 /// # Errors
 /// [`crate::error::Kind::DiskFull`] and [`crate::error::Kind::Io`]; the old file is there then.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_by(&mut tempfile::Builder::new(), path, bytes)
+}
+
+/// As [`write`], for a file that others may read as any other of this user: one beside a Labfile.
+///
+/// # Errors
+/// Those of [`write`].
+pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // The system takes away what the user's mask says.
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    }
+    write_by(&mut builder, path, bytes)
+}
+
+fn write_by(builder: &mut tempfile::Builder<'_, '_>, path: &Path, bytes: &[u8]) -> Result<()> {
     let error = |source: std::io::Error| Error::io("write", path, &source);
     let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(HALF_WRITTEN).tempfile_in(dir).map_err(error)?;
+    let mut file = builder.prefix(HALF_WRITTEN).tempfile_in(dir).map_err(error)?;
     file.write_all(bytes).map_err(error)?;
     file.as_file().sync_data().map_err(error)?;
     file.persist(path).map_err(|failed| error(failed.error))?;

@@ -120,6 +120,8 @@ kinds! {
     BoxNotFound = "box-not-found" => Box,
     /// The box is not a box, or one of a form that is not understood.
     BadBox = "bad-box" => Box,
+    /// A file of the catalogue is not of its form.
+    BadCatalogue = "bad-catalogue" => Box,
     /// The box's archive tries to write where it must not.
     HostileBox = "hostile-box" => Box,
     /// The box is not what its checksum says.

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 pub(super) const CHUNK: usize = 256 * 1024;
 
 /// The sha256 of what went through it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Hasher(Sha256);
 
 impl Hasher {
@@ -40,18 +40,32 @@ pub(super) fn of_bytes(bytes: &[u8]) -> String {
 
 /// The digest of a whole file.
 pub(super) fn of_file(path: &Path, task: &mut Task<'_>) -> Result<String> {
-    let failed = |source: &std::io::Error| Error::io("read", path, source);
-    let mut file = File::open(path).map_err(|source| failed(&source))?;
-    let total = file.metadata().map_err(|source| failed(&source))?.len();
-    let (mut hasher, mut done, mut buffer) = (Hasher::default(), 0, vec![0; CHUNK]);
+    let file = File::open(path).map_err(|source| Error::io("read", path, &source))?;
+    let total = file.metadata().map_err(|source| Error::io("read", path, &source))?.len();
+    let mut hasher = Hasher::default();
+    read_through(&file, path, total, task, |bytes| hasher.update(bytes))?;
+    Ok(hasher.finish())
+}
+
+/// Hands `take` the next `length` bytes of a file, or as many as there are; returns how many.
+pub(super) fn read_through(
+    mut file: &File,
+    path: &Path,
+    length: u64,
+    task: &mut Task<'_>,
+    mut take: impl FnMut(&[u8]),
+) -> Result<u64> {
+    let (mut done, mut buffer) = (0, vec![0; CHUNK]);
     loop {
         task.cancel.check()?;
-        task.report(Phase::Checking, done, Some(total));
-        let count = file.read(&mut buffer).map_err(|source| failed(&source))?;
+        task.report(Phase::Checking, done, Some(length));
+        let wanted = usize::try_from(length - done).unwrap_or(CHUNK).min(CHUNK);
+        let part = buffer.get_mut(..wanted).unwrap_or_default();
+        let count = file.read(part).map_err(|source| Error::io("read", path, &source))?;
         if count == 0 {
-            return Ok(hasher.finish());
+            return Ok(done);
         }
-        hasher.update(buffer.get(..count).unwrap_or_default());
+        take(part.get(..count).unwrap_or_default());
         done += count as u64;
     }
 }

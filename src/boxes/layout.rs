@@ -7,6 +7,7 @@
 //!   index.json               names, addresses and local files that lead to a digest
 //!   store.lock               held for the moment of a change to the index or to tmp/
 //!   locks/<key>.lock         held by whoever adds the box of one source
+//!   partial/<key>/           a download that is not finished; whoever has the source's lock works there
 //!   tmp/<id>/                work in progress; its `lock` is held by the process that works there
 //! ```
 
@@ -24,8 +25,6 @@ pub(super) const MANIFEST_SET_ASIDE: &str = "manifest.damaged.json";
 pub(super) const TEMP_LOCK: &str = "lock";
 /// Inside a temporary folder: the box folder that is being made.
 pub(super) const TEMP_BOX: &str = "box";
-/// Inside a temporary folder: a download.
-pub(super) const TEMP_DOWNLOAD: &str = "download";
 
 /// Where the store keeps what.
 #[derive(Debug, Clone)]
@@ -53,7 +52,7 @@ impl Layout {
 
     /// Whether something of this name stands beside the boxes.
     pub(super) fn is_known(&self, name: &str) -> bool {
-        ["index.json", "store.lock", "locks", "tmp"].contains(&name)
+        ["index.json", "store.lock", "locks", "partial", "tmp"].contains(&name)
     }
 
     pub(super) fn store_lock(&self) -> PathBuf {
@@ -62,11 +61,30 @@ impl Layout {
 
     /// The lock of one source; its name is a hash, since paths and addresses are no file names.
     pub(super) fn source_lock(&self, source: &str) -> PathBuf {
-        let key: String = digest::of_bytes(source.as_bytes()).chars().take(32).collect();
+        self.key_lock(&key(source))
+    }
+
+    /// The lock of the source with this key.
+    pub(super) fn key_lock(&self, key: &str) -> PathBuf {
         self.root.join("locks").join(format!("{key}.lock"))
+    }
+
+    /// The downloads that are not finished; each has a folder with the key of its source as its name.
+    pub(super) fn partials(&self) -> PathBuf {
+        self.root.join("partial")
+    }
+
+    /// What is there of a download that is not finished.
+    pub(super) fn partial(&self, source: &str) -> PathBuf {
+        self.partials().join(key(source))
     }
 
     pub(super) fn temp(&self) -> PathBuf {
         self.root.join("tmp")
     }
+}
+
+/// What stands for a source in file names.
+fn key(source: &str) -> String {
+    digest::of_bytes(source.as_bytes()).chars().take(32).collect()
 }

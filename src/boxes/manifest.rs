@@ -63,6 +63,9 @@ pub struct Manifest {
     pub unpacked: u64,
     /// The path or address that it was first added from.
     pub source: String,
+    /// Its version, as the registry or catalogue that it came from has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub box_version: Option<String>,
     /// When it was added, in seconds since 1970.
     pub added: u64,
     /// What kind of box it is.

@@ -7,6 +7,7 @@
 
 mod archive;
 pub mod catalogue;
+mod checksum;
 mod digest;
 pub mod disk;
 mod download;
@@ -18,13 +19,20 @@ mod lock;
 pub mod manifest;
 pub mod ovf;
 pub mod package;
+pub mod pins;
 pub mod progress;
+mod registry;
 mod room;
 pub mod seed;
 pub mod source;
 pub mod store;
 mod temp;
 pub mod vagrantfile;
+pub mod versions;
+
+#[cfg(test)]
+#[path = "../../tests/box_server/mod.rs"]
+mod box_server;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -32,11 +40,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::error::Result;
 use manifest::Manifest;
 
+pub use checksum::{Algorithm, Checksum, Expected};
 pub use hardware::{Arch, DiskController, Firmware, Hardware, Mac, NicModel};
+pub use pins::{Pin, Pins};
 pub use progress::{Phase, Progress, Task};
 pub use room::{check as check_room, human, used};
 pub use source::Source;
-pub use store::{Add, Entry, Removed, Store, Verified, Workspace};
+pub use store::{Add, Entry, Removed, Resolved, Store, Verified, Wanted, Workspace};
 
 /// Unpacks the box file `file` into the empty folder `into` and finds out what it is.
 ///
@@ -55,6 +65,7 @@ pub fn open_box(file: &Path, into: &Path, task: &mut Task<'_>) -> Result<Manifes
         size: unpacked.size,
         unpacked: unpacked.unpacked,
         source: file.display().to_string(),
+        box_version: None,
         added: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         format: found.format,
         disk: found.disk,

@@ -8,8 +8,14 @@ use crate::cancel::Cancel;
 pub enum Phase {
     /// Another process is adding the same box; ours goes on when it is done.
     Waiting,
+    /// A server is being asked what there is.
+    Asking,
     /// The box is being fetched.
     Downloading,
+    /// The network failed; it is tried again in a moment.
+    Retrying,
+    /// It cannot be had from one source; the next one is tried.
+    NextSource,
     /// The box file is being read to see whether it is still the one that is known.
     Checking,
     /// The box is being unpacked (and hashed).
@@ -23,7 +29,10 @@ impl Phase {
     pub fn words(self) -> &'static str {
         match self {
             Phase::Waiting => "waiting for another lab that is adding it",
+            Phase::Asking => "asking where it is",
             Phase::Downloading => "downloading",
+            Phase::Retrying => "the network failed; trying again",
+            Phase::NextSource => "it cannot be had there; trying its next source",
             Phase::Checking => "checking",
             Phase::Unpacking => "unpacking",
             Phase::Packing => "packing",

@@ -47,6 +47,7 @@ impl Source {
         let is_path = lower.contains(':')
             || text.contains('\\')
             || text.starts_with(['/', '.', '~'])
+            || lower.ends_with(".json")
             || ENDINGS.iter().any(|ending| lower.ends_with(ending))
             // `owner/name` is what registries call their boxes; with more slashes it is a path.
             || text.matches('/').count() > 1
@@ -59,6 +60,33 @@ impl Source {
         match self {
             Source::File(path) => path.display().to_string(),
             Source::Url(url) => url.clone(),
+        }
+    }
+
+    /// Whether it may be a document that describes a box, rather than the box itself; told by its name.
+    pub fn may_be_metadata(&self) -> bool {
+        let path = match self {
+            // To look into a file is cheap, but no box's name ends so.
+            Source::File(path) => return path.extension().is_some_and(|ending| ending == "json"),
+            Source::Url(url) => url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase(),
+        };
+        !ENDINGS.iter().any(|ending| path.ends_with(ending))
+    }
+
+    /// What it is called in a file that others read: no folder of this computer, no name or password.
+    pub fn public(&self) -> String {
+        match self {
+            Source::File(path) => {
+                format!("file:{}", path.file_name().unwrap_or_default().to_string_lossy())
+            }
+            Source::Url(url) => match url.split_once("://") {
+                Some((scheme, rest)) => {
+                    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+                    format!("{scheme}://{host}{path}")
+                }
+                None => url.clone(),
+            },
         }
     }
 
@@ -154,6 +182,29 @@ mod tests {
         assert_eq!(Source::File("/x/demo.box".into()).default_name(), "demo");
         assert_eq!(Source::Url("https://h/a/lucid32.box?x=1".into()).default_name(), "lucid32");
         assert_eq!(Source::File("/x/.box".into()).default_name(), ".box");
+    }
+
+    #[test]
+    fn what_others_read_has_no_secrets() {
+        let url = |text: &str| Source::Url(text.into()).public();
+        assert_eq!(url("https://me:secret@h:1/a@b.box"), "https://h:1/a@b.box");
+        assert_eq!(url("https://h"), "https://h");
+        assert_eq!(Source::File("/home/me/x.box".into()).public(), "file:x.box");
+    }
+
+    #[test]
+    fn documents_are_told_from_boxes_by_their_names() {
+        for (text, may_be) in [
+            ("http://h/x.box?y=1", false),
+            ("http://h/x.qcow2", false),
+            ("http://h/boxes/x", true),
+            ("http://h/x.json", true),
+            ("/stick/x.json", true),
+            ("/stick/x", false),
+        ] {
+            let source = Source::parse(text, Path::new("/")).unwrap();
+            assert_eq!(source.may_be_metadata(), may_be, "{text}");
+        }
     }
 
     #[test]

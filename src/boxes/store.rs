@@ -4,29 +4,37 @@
 //! disk. So whatever is killed, and whenever: a box is in the store or it is not.
 
 mod care;
+mod resolve;
 
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+use super::checksum::{self, Algorithm, Expected, Measured};
+use super::download::{self, Patience, Wish};
 use super::index::{Index, Lookup};
 use super::layout::{FILES, Layout, MANIFEST};
 use super::manifest::Manifest;
 use super::progress::{Phase, Task};
 use super::source::{Source, check_name};
 use super::temp::{self, Temp};
-use super::{BoxImage, catalogue, digest, download, index, lock, open_box};
+use super::{BoxImage, digest, index, lock, open_box, registry};
 use crate::atomic;
 use crate::error::{Error, Kind, Result};
 use crate::versioned;
 pub use care::{Entry, Removed, Verified};
+pub use resolve::{Resolved, Wanted};
 
 /// How long to wait for another process that adds the same box. It may be downloading it.
-const PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
+const TURN: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The boxes of a `LAB_HOME`.
 #[derive(Debug, Clone)]
 pub struct Store {
     layout: Layout,
+    patience: Patience,
+    /// The address of the registry.
+    registry: String,
 }
 
 /// What is to be added to the store.
@@ -36,16 +44,20 @@ pub struct Add<'a> {
     pub name: Option<&'a str>,
     /// Where it comes from.
     pub source: Source,
-    /// What its sha256 must be.
-    pub sha256: Option<&'a str>,
+    /// What its file must be.
+    pub expected: Expected,
     /// Whether the name may be taken from another box.
     pub replace: bool,
+    /// Its version, as its registry or the catalogue has it.
+    pub version: Option<&'a str>,
+    /// Whether to look again at an address that a box was once had from.
+    pub fresh: bool,
 }
 
 impl<'a> Add<'a> {
     /// A box from `source`, with no more wishes.
     pub fn new(source: Source) -> Self {
-        Add { name: None, source, sha256: None, replace: false }
+        Add { name: None, source, expected: Expected::default(), replace: false, version: None, fresh: false }
     }
 
     /// With a name.
@@ -70,7 +82,11 @@ impl Store {
     /// The store of this home; touches nothing.
     pub fn open(home: &Path) -> Result<Self> {
         let home = std::path::absolute(home).map_err(|source| Error::io("find", home, &source))?;
-        Ok(Store { layout: Layout::new(&home) })
+        Ok(Store {
+            layout: Layout::new(&home),
+            patience: Patience::from_env(),
+            registry: registry::of_environment(),
+        })
     }
 
     /// The box that a Labfile's `box =` means, if it is in the store already. Quick: hashes nothing.
@@ -89,24 +105,6 @@ impl Store {
         }
     }
 
-    /// The box that a Labfile's `box =` means: the name of an added box, a path (relative ones start
-    /// at `base_dir`), an address, or a name of the catalogue. What is not in the store is added.
-    ///
-    /// # Errors
-    /// [`Kind::BoxNotFound`], and those of [`Store::add`].
-    pub fn resolve(&self, reference: &str, base_dir: &Path, task: &mut Task<'_>) -> Result<BoxImage> {
-        if let Some(image) = self.find(reference, base_dir)? {
-            return Ok(image);
-        }
-        if let Some(source) = Source::recognise(reference, base_dir) {
-            return self.add(&Add::new(source?), task);
-        }
-        match catalogue::get(reference)? {
-            Some(entry) => self.add_from_catalogue(&entry, task),
-            None => Err(self.unknown(reference)),
-        }
-    }
-
     /// Adds a box; one that is there already gets the name, and that is all.
     ///
     /// # Errors
@@ -121,18 +119,25 @@ impl Store {
         if let Source::File(path) = &source {
             must_be_a_file(path)?;
         }
-        let lock_path = self.layout.source_lock(&source.key());
-        temp::create_dirs(lock_path.parent().unwrap_or(self.layout.root()))?;
-        let _turn = lock::wait(&lock_path, PATIENCE, task.cancel, || {
-            (task.progress)(super::Progress { phase: Phase::Waiting, done: 0, total: None });
-        })?;
+        let _turn = self.turn(&source.key(), task)?;
         // Only now: whoever was waited for may have added it.
-        let digest = match Index::read(&self.layout)?.lookup(&source) {
-            Lookup::Same(digest) if self.is_whole(&digest) => {
-                check_digest(&source, add.sha256, &digest)?;
+        let digest = match (Index::read(&self.layout)?.lookup(&source), &source) {
+            (Lookup::Same(digest), Source::File(_)) if self.is_whole(&digest) => {
+                self.check_known(&source, &add.expected, &digest)?;
                 digest
             }
-            lookup => self.bring(&source, lookup, add.sha256, task)?,
+            // What stands at an address may be another box today: the one that is expected, perhaps.
+            (Lookup::Same(digest), Source::Url(_))
+                if !add.fresh
+                    && self.is_whole(&digest)
+                    && self.check_known(&source, &add.expected, &digest).is_ok() =>
+            {
+                digest
+            }
+            (lookup, _) => match self.already(&source, &add.expected)? {
+                Some(digest) => digest,
+                None => self.bring(&source, lookup, add, task)?,
+            },
         };
         if let Some(name) = add.name {
             Index::change(&self.layout, |index| give_name(index, name, &digest, add.replace))?;
@@ -140,6 +145,36 @@ impl Store {
         let name = add.name.map_or_else(|| source.default_name(), str::to_owned);
         let gone = || Error::new(Kind::StateDamaged, format!("the box {name} vanished while it was added"));
         self.image(&digest, &name)?.ok_or_else(gone)
+    }
+
+    /// Gives a box that is here a name.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for an impossible name, or one that another box has.
+    pub fn give_name(&self, name: &str, image: &BoxImage, replace: bool) -> Result<()> {
+        check_name(name)?;
+        Index::change(&self.layout, |index| give_name(index, name, &image.digest, replace))
+    }
+
+    /// Takes the turn of whoever adds the box of a source, or looks up a name.
+    fn turn(&self, key: &str, task: &mut Task<'_>) -> Result<File> {
+        let path = self.layout.source_lock(key);
+        temp::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
+        lock::wait(&path, TURN, task.cancel, || {
+            (task.progress)(super::Progress { phase: Phase::Waiting, done: 0, total: None });
+        })
+    }
+
+    /// The box of an address that is here already, by the sum that it must have: nothing is downloaded then.
+    fn already(&self, source: &Source, expected: &Expected) -> Result<Option<String>> {
+        let sum = expected.sums.iter().find(|sum| sum.algorithm == Algorithm::Sha256);
+        match (source, sum) {
+            (Source::Url(_), Some(sum)) if self.is_whole(&sum.hex) => Index::change(&self.layout, |index| {
+                index.learn(source, &sum.hex, None);
+                Ok(Some(sum.hex.clone()))
+            }),
+            _ => Ok(None),
+        }
     }
 
     /// A folder in the store for files on the way to a box; gone when dropped, or when its process dies
@@ -160,38 +195,25 @@ impl Store {
     }
 
     /// Gets a source's box into the store, and its digest into the index. The source is locked.
-    fn bring(
-        &self,
-        source: &Source,
-        lookup: Lookup,
-        sha256: Option<&str>,
-        task: &mut Task<'_>,
-    ) -> Result<String> {
+    fn bring(&self, source: &Source, lookup: Lookup, add: &Add<'_>, task: &mut Task<'_>) -> Result<String> {
         let temp = Temp::new(&self.layout)?;
+        let expected = &add.expected;
         let (digest, stamp) = match source {
-            Source::Url(url) => {
-                let file = temp.download();
-                let digest = download::fetch(url, &file, download::Patience::default(), task)?;
-                check_digest(source, sha256, &digest)?;
-                if !self.is_whole(&digest) {
-                    self.unpack(&file, source, &temp, task)?;
-                }
-                (digest, None)
-            }
+            Source::Url(url) => (self.download(url, add, &temp, task)?, None),
             Source::File(path) => {
                 let stamp = index::stamp(path)?;
                 // Where a file was only touched, or must have a certain sum, it is hashed first.
                 let known = match lookup {
                     Lookup::Changed(_) | Lookup::Same(_) => true,
-                    Lookup::Unknown | Lookup::Gone(_) => sha256.is_some(),
+                    Lookup::Unknown | Lookup::Gone(_) => *expected != Expected::default(),
                 };
-                let hashed = if known { Some(digest::of_file(path, task)?) } else { None };
-                if let Some(digest) = &hashed {
-                    check_digest(source, sha256, digest)?;
+                let measured = if known { Some(checksum::of_file(path, expected, task)?) } else { None };
+                if let Some(measured) = &measured {
+                    expected.check(&source.key(), measured)?;
                 }
-                let digest = match hashed {
-                    Some(digest) if self.is_whole(&digest) => digest,
-                    _ => self.unpack(path, source, &temp, task)?,
+                let digest = match measured {
+                    Some(measured) if self.is_whole(&measured.sha256) => measured.sha256,
+                    _ => self.unpack(path, add, &temp, task)?,
                 };
                 if index::stamp(path)? != stamp {
                     return Err(changed(path));
@@ -206,12 +228,40 @@ impl Store {
         Ok(digest)
     }
 
+    /// Downloads a box and unpacks it; returns its digest. Its source is locked.
+    fn download(&self, url: &str, add: &Add<'_>, temp: &Temp, task: &mut Task<'_>) -> Result<String> {
+        let dir = self.layout.partial(url);
+        let (partial, measured) =
+            download::fetch(Wish { url, expected: &add.expected, dir: &dir }, self.patience, task)?;
+        if !self.is_whole(&measured.sha256)
+            && let Err(error) = self.unpack(partial.path(), add, temp, task)
+        {
+            // It will be no better box the next time. On a full disk, or when stopped, it waits there.
+            if matches!(error.kind(), Kind::BadBox | Kind::HostileBox) {
+                partial.remove()?;
+            }
+            return Err(error);
+        }
+        partial.remove()?;
+        Ok(measured.sha256)
+    }
+
+    /// Holds a box that is here to what is expected of its file, as far as its manifest knows that.
+    fn check_known(&self, source: &Source, expected: &Expected, digest: &str) -> Result<()> {
+        let size = Manifest::read(&self.layout.box_dir(digest))?.map_or(0, |manifest| manifest.size);
+        expected.check(&source.key(), &Measured::of_digest(size, digest))
+    }
+
     /// Unpacks a box file into the store; returns its digest.
-    fn unpack(&self, file: &Path, source: &Source, temp: &Temp, task: &mut Task<'_>) -> Result<String> {
+    fn unpack(&self, file: &Path, add: &Add<'_>, temp: &Temp, task: &mut Task<'_>) -> Result<String> {
         let dir = temp.box_dir();
         let files = dir.join(FILES);
         temp::create_dirs(&files)?;
-        let manifest = Manifest { source: source.key(), ..open_box(file, &files, task)? };
+        let manifest = Manifest {
+            source: real(add.source.clone()).key(),
+            box_version: add.version.map(str::to_owned),
+            ..open_box(file, &files, task)?
+        };
         atomic::sync_dir(&files)?;
         versioned::write(&dir.join(MANIFEST), &manifest)?;
         self.settle(&dir, &manifest.sha256, temp)?;
@@ -240,58 +290,6 @@ impl Store {
             _ => Ok(()),
         }
     }
-
-    /// Tries a catalogue's sources one after the other.
-    fn add_from_catalogue(&self, entry: &catalogue::CatalogueBox, task: &mut Task<'_>) -> Result<BoxImage> {
-        let mut failures = Vec::new();
-        for place in &entry.sources {
-            let source = Source::parse(&place.url, self.layout.root())?;
-            let add = Add { sha256: place.sha256.as_deref(), ..Add::new(source).named(&entry.name) };
-            match self.add(&add, task) {
-                Err(error) if is_the_sources_fault(error.kind()) => failures.push(error),
-                done => return done,
-            }
-        }
-        let (kind, message) = match failures.is_empty() {
-            true => (Kind::BoxNotFound, format!("the box {} has not been added yet", entry.name)),
-            false => {
-                (Kind::Download, format!("the box {} could not be had from any of its sources", entry.name))
-            }
-        };
-        let error = failures.iter().fold(Error::new(kind, message), |error, one| error.detail(one.message()));
-        Err(entry.hints.iter().fold(error, |error, hint| error.hint(hint)))
-    }
-
-    /// The error for a name that nothing has.
-    fn unknown(&self, name: &str) -> Error {
-        let error = Error::new(Kind::BoxNotFound, format!("there is no box called {name}"));
-        if name.contains('/') {
-            return error
-                .detail("neither a file of that path is there, nor has a box of that name been added")
-                .hint(format!("download the box and type: lab box add {name} FILE"));
-        }
-        // An unreadable index or catalogue has been reported before this.
-        let added = Index::read(&self.layout).map(|index| index.names.into_keys().collect());
-        let mut names: Vec<String> = added.unwrap_or_default();
-        names.extend(catalogue::all().unwrap_or_default().into_iter().map(|entry| entry.name));
-        let nearest = names
-            .iter()
-            .map(|known| (strsim::damerau_levenshtein(known, name), known))
-            .filter(|(distance, _)| *distance <= 2)
-            .min();
-        let error = match nearest {
-            Some((_, known)) => error.hint(format!("did you mean {known}?")),
-            None => error,
-        };
-        error.hint(format!(
-            "`lab box list` shows those that there are; to add one: lab box add {name} FILE-OR-URL"
-        ))
-    }
-}
-
-/// Whether another source may do better.
-fn is_the_sources_fault(kind: Kind) -> bool {
-    matches!(kind, Kind::Download | Kind::BoxChecksum | Kind::BadBox | Kind::HostileBox | Kind::BoxNotFound)
 }
 
 /// A file by its real path, as far as it is there.
@@ -326,21 +324,6 @@ fn must_be_a_file(path: &Path) -> Result<()> {
     }
 }
 
-fn check_digest(source: &Source, expected: Option<&str>, found: &str) -> Result<()> {
-    match expected {
-        Some(expected) if !expected.eq_ignore_ascii_case(found) => {
-            let message = format!("the box {} is not the one that was asked for", source.key());
-            Err(Error::new(Kind::BoxChecksum, message)
-                .detail(format!("its sha256 should be {expected}"))
-                .detail(format!("               and is {found}"))
-                .hint(
-                    "it was damaged on its way, or replaced: get it again, or ask whoever gave you the sum",
-                ))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn give_name(index: &mut Index, name: &str, digest: &str, replace: bool) -> Result<()> {
     if index.names.get(name).is_some_and(|other| other != digest) && !replace {
         return Err(Error::new(Kind::Usage, format!("another box is called {name} already"))
@@ -355,5 +338,7 @@ fn changed(path: &Path) -> Error {
         .hint("wait until whatever writes it has finished, then run the same command again")
 }
 
+#[cfg(test)]
+mod resolve_tests;
 #[cfg(test)]
 pub(super) mod tests;

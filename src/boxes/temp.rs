@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::download::partial;
 use super::layout::{self, Layout};
 use super::lock;
 use crate::atomic;
@@ -18,6 +19,9 @@ pub(super) fn lock_store(layout: &Layout) -> Result<File> {
     // Not the user's cancel: what is done under this lock is short, and often is tidying up.
     lock::wait(&layout.store_lock(), PATIENCE, &Cancel::new(), || {})
 }
+
+/// A download that has not gone on for so long will not.
+const STALE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// A folder in `tmp/`, removed with all that is in it when dropped.
 #[derive(Debug)]
@@ -36,6 +40,7 @@ impl Temp {
         let _store = lock_store(layout)?;
         sweep(&parent)?;
         sweep_half_written(layout.root());
+        sweep_partials(layout);
         let dir = parent.join(uuid::Uuid::new_v4().simple().to_string());
         std::fs::create_dir(&dir).map_err(|source| Error::io("create the folder", &dir, &source))?;
         let path = dir.join(layout::TEMP_LOCK);
@@ -54,11 +59,6 @@ impl Temp {
     /// The folder in which a box is put together, to be renamed when it is whole.
     pub(super) fn box_dir(&self) -> PathBuf {
         self.dir.join(layout::TEMP_BOX)
-    }
-
-    /// A file to download into.
-    pub(super) fn download(&self) -> PathBuf {
-        self.dir.join(layout::TEMP_DOWNLOAD)
     }
 
     /// A place to move something to that is to vanish.
@@ -99,6 +99,21 @@ fn sweep_half_written(root: &Path) {
     for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(atomic::HALF_WRITTEN) {
             let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Removes downloads that nobody went on with for a long time. Whatever goes wrong here is no matter.
+fn sweep_partials(layout: &Layout) {
+    for entry in std::fs::read_dir(layout.partials()).into_iter().flatten().flatten() {
+        if partial::age(&entry.path()).is_none_or(|age| age < STALE) {
+            continue;
+        }
+        let path = layout.key_lock(&entry.file_name().to_string_lossy());
+        if let Ok(file) = lock::open(&path)
+            && let Ok(true) = lock::try_lock(&file, &path)
+        {
+            let _ = partial::remove(&entry.path());
         }
     }
 }

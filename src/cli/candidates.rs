@@ -2,7 +2,8 @@
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 
-use crate::boxes::{Store, catalogue};
+use crate::boxes::Store;
+use crate::boxes::catalogue::Catalogue;
 use crate::lab::files::Home;
 use crate::lab::{Place, state};
 
@@ -34,8 +35,8 @@ pub(super) fn boxes() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let store = Home::find().and_then(|home| Store::open(home.root())).and_then(|store| store.list());
         let here = store.unwrap_or_default().into_iter().flat_map(|entry| entry.names);
-        let known = catalogue::all().unwrap_or_default().into_iter().map(|entry| entry.name);
-        candidates(here.chain(known))
+        let catalogue = Catalogue::load(None).unwrap_or_default();
+        candidates(here.chain(catalogue.names().map(str::to_owned)))
     })
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::boxes::catalogue;
+use crate::boxes::catalogue::Catalogue;
 use crate::error::Result;
 use crate::labfile::import::{Around, Imported, import as convert, vagrantfile_at};
 use crate::{labfile, ui};
@@ -49,8 +49,8 @@ pub(super) fn import(app: &App, file: &Path, print: bool) -> Result<Status> {
         Err(_) => folder.to_owned(),
     };
     let shown = path.strip_prefix(&dir).unwrap_or(&path).display().to_string();
-    let known = catalogue::all()?;
-    let knows_box = |name: &str| known.iter().any(|entry| entry.name == name && !entry.sources.is_empty());
+    let known = Catalogue::load(None)?;
+    let knows_box = |name: &str| known.get(name).is_some_and(|entry| !entry.versions.is_empty());
     let around = Around { dir: folder, prefix: &prefix, shown: &shown, knows_box: &knows_box };
     let Imported { text, machines, notes } = convert(&path, &around)?;
     let written = if print { None } else { Some(init::write_new(&dir, &text)?) };

@@ -79,6 +79,15 @@ impl Outcome {
     }
 }
 
+/// How far a download is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes {
+    /// How many bytes are here.
+    pub done: u64,
+    /// How many there will be, where that is known.
+    pub total: Option<u64>,
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -168,6 +177,8 @@ pub enum Event {
         what: String,
         /// How much of it is done, 0.0 to 1.0, where that is known.
         fraction: Option<f64>,
+        /// How many bytes have come, where it is a download.
+        bytes: Option<Bytes>,
     },
     /// That work is over.
     ProgressEnd {

@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::boxes::pins;
 use crate::error::{Error, Kind, Result};
 
 /// The environment variable that moves [`Home`].
@@ -30,6 +31,11 @@ impl LabFiles {
     /// `.lab/` itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Which boxes the lab is held to; the one file that stands beside the Labfile and stays.
+    pub fn pins(&self) -> PathBuf {
+        self.root.with_file_name(pins::FILE_NAME)
     }
 
     /// What is known of the machines.

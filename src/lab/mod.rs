@@ -3,7 +3,8 @@
 //! - [`up`] brings machines forward ([`records`] decides, [`converge`] takes the steps, [`session`] works
 //!   in the guest), [`down`] takes them back, [`run`] uses ready ones, [`check`] and [`status`] look;
 //! - [`crew`] lets all machines go side by side;
-//! - [`package`] makes a box of a machine; [`shelf`] knows the boxes together with the labs and base images that hang on them;
+//! - [`supply`] gets the boxes that a Labfile asks for, and holds the lab to them; [`package`] makes a box of a
+//!   machine; [`shelf`] knows the boxes together with the labs and base images that hang on them;
 //! - [`state`], [`journal`], [`lock`], [`ports`] and [`files`] are what stands on disk;
 //! - [`event`] is what is reported meanwhile.
 
@@ -27,6 +28,7 @@ pub mod shelf;
 pub mod state;
 pub mod status;
 pub mod steps;
+pub mod supply;
 pub mod up;
 mod watch;
 
@@ -43,7 +45,7 @@ use crate::labfile::model::Machine;
 use crate::labfile::{self, Labfile, LoadError, Loaded};
 use crate::provider::{MachineSpec, PrivateNetwork, Provider, Settings};
 
-use event::{Event, Outcome, Phase, Sink};
+use event::{Bytes, Event, Outcome, Phase, Sink};
 use files::{Home, LabFiles};
 use journal::Journal;
 use lock::Lock;
@@ -75,7 +77,9 @@ impl Context<'_> {
                 self.sink.note(format!("box {name}: {words}"));
             }
             let fraction = progress.total.map(|total| progress.done as f64 / total.max(1) as f64);
-            self.sink.emit(Event::Progress { what: format!("box {name}: {words}"), fraction });
+            let bytes = (progress.phase == boxes::Phase::Downloading)
+                .then_some(Bytes { done: progress.done, total: progress.total });
+            self.sink.emit(Event::Progress { what: format!("box {name}: {words}"), fraction, bytes });
         };
         let result = work(&mut Task { cancel: &self.cancel, progress: &mut progress });
         self.sink.emit(Event::ProgressEnd { what: format!("box {name}") });

@@ -58,7 +58,11 @@ impl Lab<'_> {
         self.journal.step(&name, "package", || {
             let what = format!("{name}: reading its disk");
             self.provider.export_disk(&spec, &disk, form, &self.context.cancel, &mut |fraction| {
-                self.context.sink.emit(Event::Progress { what: what.clone(), fraction: Some(fraction) });
+                self.context.sink.emit(Event::Progress {
+                    what: what.clone(),
+                    fraction: Some(fraction),
+                    bytes: None,
+                });
             })?;
             self.context.sink.emit(Event::ProgressEnd { what });
             self.context

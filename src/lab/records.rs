@@ -11,6 +11,7 @@ use crate::provider::PortForward;
 use super::Lab;
 use super::ports::{self, Purpose};
 use super::state::Record;
+use super::supply::{self, Images};
 
 impl Lab<'_> {
     /// Claims the number of the private network, once in the lab's life.
@@ -24,11 +25,7 @@ impl Lab<'_> {
 
     /// Decides ids, addresses and ports of machines that do not run, and writes them down. Ports that
     /// the Labfile fixes come first, so that no ssh port gets into their way.
-    pub(super) fn make_records(
-        &self,
-        machines: &[&Machine],
-        images: &BTreeMap<String, BoxImage>,
-    ) -> Result<()> {
+    pub(super) fn make_records(&self, machines: &[&Machine], images: &Images) -> Result<()> {
         let mut forwards = BTreeMap::new();
         for machine in machines {
             forwards.insert(&machine.name, self.claim_forwards(machine)?);
@@ -49,7 +46,7 @@ impl Lab<'_> {
                 continue;
             }
             let image = images
-                .get(&machine.image)
+                .get(&supply::key(machine))
                 .ok_or_else(|| Error::internal(format!("the box {} was not resolved", machine.image)))?;
             let ssh_port = self.ports.claim_one_of(ports::SSH_RANGE, Purpose::Ssh, Some(&machine.name))?;
             let record = Record {

@@ -5,9 +5,7 @@
 //! nothing exists that the state does not know.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use crate::boxes::{self, BoxImage};
 use crate::error::{Error, Kind, Result};
 use crate::guest::{access, keys};
 use crate::labfile::Labfile;
@@ -18,6 +16,7 @@ use super::event::Event;
 use super::files::{choose_run_dir, make_run_dir};
 use super::lock::Lock;
 use super::state::{self, Record, State};
+use super::supply::{self, Images};
 use super::{Context, Lab, Place, Report, crew, down, providers, select};
 
 /// What `lab up` was asked for.
@@ -108,8 +107,8 @@ pub fn up(context: &Context<'_>, place: Place, options: &Options) -> Result<Repo
 
 /// What has to be known before a lab is touched.
 struct Begun {
-    /// The boxes of new machines, by what the Labfile calls them.
-    images: BTreeMap<String, BoxImage>,
+    /// The boxes of new machines.
+    images: Images,
     /// The lab's state, or a new one.
     state: State,
     /// What the provider says of itself, where it has been asked.
@@ -126,7 +125,7 @@ fn begin(
     known: Option<&State>,
 ) -> Result<Begun> {
     access::check_installed()?;
-    let images = resolve_boxes(context, &place.dir, machines, known)?;
+    let images = supply::boxes(context, place, labfile, machines, known)?;
     let (state, checked) = match known {
         Some(state) => (state.clone(), None),
         None => {
@@ -161,26 +160,6 @@ fn jobs_with_dependencies(machines: &[Machine], asked: &[String]) -> Vec<crew::J
         .collect()
 }
 
-/// The boxes of the machines that do not exist yet, by what the Labfile calls them.
-fn resolve_boxes(
-    context: &Context<'_>,
-    dir: &Path,
-    machines: &[&Machine],
-    known: Option<&State>,
-) -> Result<BTreeMap<String, BoxImage>> {
-    let mut images = BTreeMap::new();
-    for machine in machines {
-        let exists = known.is_some_and(|state| state.machines.contains_key(&machine.name));
-        if exists || images.contains_key(&machine.image) {
-            continue;
-        }
-        let store = boxes::Store::open(context.home.root())?;
-        let image = context.with_box(&machine.image, |task| store.resolve(&machine.image, dir, task))?;
-        images.insert(machine.image.clone(), image);
-    }
-    Ok(images)
-}
-
 fn new_state(provider: &str) -> State {
     let lab_id = uuid::Uuid::new_v4().to_string();
     State {
@@ -198,7 +177,7 @@ impl Lab<'_> {
     fn get_ready_to_go(
         &self,
         machines: &[&Machine],
-        images: &BTreeMap<String, BoxImage>,
+        images: &Images,
         checked: Option<Availability>,
     ) -> Result<Vec<PowerState>> {
         self.claim_network()?;
@@ -262,7 +241,7 @@ impl Lab<'_> {
             let what = format!("box {}: preparing it for {}", record.image.name, self.provider.name());
             self.provider.prepare_base(&record.image, &self.context.cancel, &mut |fraction| {
                 let (what, fraction) = (what.clone(), Some(fraction));
-                self.context.sink.emit(Event::Progress { what, fraction });
+                self.context.sink.emit(Event::Progress { what, fraction, bytes: None });
             })?;
             self.context.sink.emit(Event::ProgressEnd { what });
         }

@@ -27,6 +27,8 @@ pub enum Type {
     Network,
     /// An IPv4 address.
     Address,
+    /// What a box's version must be, as Vagrant writes it: `~> 2.2`.
+    Version,
     /// A list of names of machines.
     Names,
     /// A list of texts.
@@ -153,6 +155,15 @@ const BOX: Key = Key {
     words: &["image", "base", "template", "os"],
 };
 
+const BOX_VERSION: Key = Key {
+    name: "box_version",
+    takes: Type::Version,
+    doc: "Which versions of the box will do, for a box of the registry or the catalogue: \"2.2.3\", \"~> 2.2\", \">= 1.0, < 3\".",
+    default: "the newest at first use, then what Labfile.lock says",
+    example: "\"~> 2.2\"",
+    words: &["version", "box_check_update"],
+};
+
 const MEMORY: Key = Key {
     name: "memory",
     takes: Type::Memory,
@@ -209,6 +220,15 @@ pub static LAB: Section = Section {
             words: &["title"],
         },
         Key { doc: "The box of every machine that does not name its own.", ..BOX },
+        BOX_VERSION,
+        Key {
+            name: "catalog",
+            takes: Type::Path,
+            doc: "A file, or a folder of files, with boxes that are known by name: they come before lab's own.",
+            default: "lab's own catalogue",
+            example: "\"boxes\"",
+            words: &["catalogue", "box_url", "box_server_url"],
+        },
         Key {
             name: "provider",
             takes: Type::Choice(&["auto", "qemu", "virtualbox"]),
@@ -262,6 +282,7 @@ pub static MACHINE: Section = Section {
     doc: "One machine. NAME is its host name: a-z, 0-9 and `-`, at most 63 characters.",
     keys: &[
         Key { default: "the box in [lab]", ..BOX },
+        Key { default: "box_version in [lab], where the box is that one", ..BOX_VERSION },
         Key {
             name: "ip",
             takes: Type::Address,

@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::boxes::versions::Constraint;
+
 /// A whole lab: its machines, their private network, what is run on them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labfile {
@@ -15,6 +17,8 @@ pub struct Labfile {
     pub name: String,
     /// `[lab] provider`; `None` means "auto".
     pub provider: Option<String>,
+    /// `[lab] catalog`: a file or folder with boxes that are known by name; absolute once read, known to exist.
+    pub catalogue: Option<PathBuf>,
     /// The private network.
     pub network: Network,
     /// The machines, in the file's order. At least one.
@@ -56,6 +60,8 @@ pub struct Machine {
     pub name: String,
     /// The box it is made from: a catalogue name, an added box's name, a path or a URL, as written.
     pub image: String,
+    /// `box_version`: which versions of it will do; `None` means any.
+    pub box_version: Option<Constraint>,
     /// Its address on the private network. Given, or the lowest free one from .10 on.
     pub ip: Ipv4Addr,
     /// Memory in MiB; `None` means what the box says.

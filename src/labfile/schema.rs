@@ -11,6 +11,8 @@ const MEMORY: &str = r"^\s*[0-9]+(\.[0-9]{1,3})?\s*(MiB|GiB)\s*$";
 const DURATION: &str = r"^\s*([0-9]+\s*(s|sec|seconds?|min|minutes?|h|hours?)\s*)+$";
 const ADDRESS: &str = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$";
 const NETWORK: &str = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/([89]|1[0-9]|2[0-9])$";
+const VERSION: &str =
+    r"^\s*(~>|[><!]?=|>|<)?\s*[0-9][0-9A-Za-z.-]*(\s*,\s*(~>|[><!]?=|>|<)?\s*[0-9][0-9A-Za-z.-]*)*\s*$";
 const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
 
 /// The schema, of draft 7, which is what the TOML extensions of editors understand. It is made from the table that the
@@ -101,6 +103,7 @@ fn reference(section: &Section) -> Value {
 
 fn shape(takes: Type) -> Value {
     match takes {
+        Type::Version => text(VERSION),
         Type::Text | Type::Script | Type::Path => json!({ "type": "string", "minLength": 1 }),
         Type::Name => text(NAME),
         Type::GuestPath => text("^/"),
@@ -280,6 +283,7 @@ mod tests {
         std::fs::write(folder.path().join("provision/web.sh"), "true\n").unwrap();
         std::fs::write(folder.path().join("provision/common.sh"), "true\n").unwrap();
         std::fs::create_dir_all(folder.path().join("site")).unwrap();
+        std::fs::create_dir_all(folder.path().join("boxes")).unwrap();
         for (section, before, after) in [
             ("lab", "[lab]\n", "\n"),
             ("network", "[network]\n", "\n"),

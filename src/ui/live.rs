@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Kind;
-use crate::lab::event::{Event, Outcome, Sink};
+use crate::lab::event::{Bytes, Event, Outcome, Sink};
 
 use super::plain::{line, printable, waiting};
 use super::{Paint, Volume, duration, say};
@@ -26,7 +26,45 @@ struct Shown {
     /// The width of the column of names.
     width: usize,
     /// Work shared by all machines.
-    shared: Option<ProgressBar>,
+    shared: Option<Shared>,
+}
+
+/// Work shared by all machines, such as a download.
+struct Shared {
+    bar: ProgressBar,
+    /// What is being done, as far as its look depends on it.
+    look: Look,
+}
+
+/// What a line of shared work shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// How much of it is done.
+    Share,
+    /// How many bytes of how many, how fast, and how long it will take.
+    Download,
+    /// How many bytes, and how fast.
+    DownloadWithoutEnd,
+}
+
+impl Look {
+    fn of(bytes: Option<Bytes>) -> Self {
+        match bytes {
+            None => Look::Share,
+            Some(Bytes { total: Some(_), .. }) => Look::Download,
+            Some(Bytes { total: None, .. }) => Look::DownloadWithoutEnd,
+        }
+    }
+
+    fn template(self) -> &'static str {
+        match self {
+            Look::Share => "{msg} {bar:30} {percent}%",
+            Look::Download => {
+                "{msg} {bar:20} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left"
+            }
+            Look::DownloadWithoutEnd => "{msg}: {binary_bytes}, {binary_bytes_per_sec}",
+        }
+    }
 }
 
 impl Live {
@@ -117,21 +155,36 @@ impl Sink for Live {
                     self.above(&line);
                 }
             }
-            Event::Progress { what, fraction } => {
+            Event::Progress { what, fraction, bytes } => {
                 let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-                let bar = shown.shared.get_or_insert_with(|| {
+                let look = Look::of(*bytes);
+                let shared = shown.shared.get_or_insert_with(|| {
                     let bar = self.bars.insert(0, ProgressBar::new(1000));
-                    bar.set_style(style("{msg} {bar:30} {percent}%"));
-                    bar
+                    bar.set_style(style(look.template()));
+                    Shared { bar, look }
                 });
+                let bar = &shared.bar;
+                // A download that goes on does not come from the network in one moment: the rate starts here.
+                let begins = (bar.position() == 0 && bytes.is_some()) || shared.look != look;
+                if std::mem::replace(&mut shared.look, look) != look {
+                    bar.set_style(style(look.template()));
+                }
                 bar.set_message(what.clone());
-                if let Some(fraction) = fraction {
-                    bar.set_position((fraction.clamp(0.0, 1.0) * 1000.0) as u64);
+                let (position, length) = match bytes {
+                    Some(bytes) => (Some(bytes.done), bytes.total.unwrap_or(0)),
+                    None => (fraction.map(|fraction| (fraction.clamp(0.0, 1.0) * 1000.0) as u64), 1000),
+                };
+                bar.set_length(length);
+                if let Some(position) = position {
+                    bar.set_position(position);
+                }
+                if begins {
+                    bar.reset_eta();
                 }
             }
             Event::ProgressEnd { .. } => {
                 let bar = self.shown.lock().unwrap_or_else(PoisonError::into_inner).shared.take();
-                if let Some(bar) = bar {
+                if let Some(Shared { bar, .. }) = bar {
                     bar.finish_and_clear();
                 }
             }

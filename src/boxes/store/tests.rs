@@ -3,8 +3,9 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::boxes::archive::tests::{gzip, tar};
+use crate::boxes::box_server::{BoxServer, Reply};
 use crate::boxes::disk::tests::{DESCRIPTOR, qcow2, vmdk};
-use crate::boxes::download::tests::{ok, serve};
+use crate::boxes::download::tests::SHORT;
 use crate::boxes::ovf::tests::SATA;
 use crate::boxes::{Progress, manifest::Format};
 use crate::cancel::Cancel;
@@ -18,7 +19,7 @@ pub(in crate::boxes) struct Fixture {
 }
 
 /// A genuine small box; `text` makes it one of its own.
-fn a_box(text: &str) -> Vec<u8> {
+pub(super) fn a_box(text: &str) -> Vec<u8> {
     gzip(&tar(&[
         ("./metadata.json", br#"{"provider":"virtualbox"}"#),
         ("./box.ovf", SATA.as_bytes()),
@@ -34,7 +35,9 @@ impl Fixture {
         let (home, lab) = (real.join("home"), real.join("lab"));
         std::fs::create_dir(&lab).unwrap();
         std::fs::write(lab.join("a.box"), a_box("a")).unwrap();
-        let store = Store::open(&home).unwrap();
+        // Nobody listens at this port.
+        let registry = "http://127.0.0.1:9".to_owned();
+        let store = Store { patience: SHORT, registry, ..Store::open(&home).unwrap() };
         Fixture { _dir: dir, home, lab, store }
     }
 
@@ -47,7 +50,7 @@ impl Fixture {
             }
         };
         let task = &mut Task { cancel: &Cancel::new(), progress: &mut progress };
-        let image = self.store.resolve(reference, &self.lab, task)?;
+        let image = self.store.resolve(&Wanted::new(reference, &self.lab), task)?.image;
         Ok((image, phases))
     }
 
@@ -55,22 +58,24 @@ impl Fixture {
         self.store.add(add, &mut Task { cancel: &Cancel::new(), progress: &mut |_| {} })
     }
 
-    fn file(&self, name: &str) -> Source {
+    pub(super) fn file(&self, name: &str) -> Source {
         Source::File(self.lab.join(name))
     }
 
     /// That the store holds `boxes` boxes and nothing unfinished.
-    fn assert_tidy(&self, boxes: usize) {
+    pub(super) fn assert_tidy(&self, boxes: usize) {
         let root = self.home.join("boxes");
         let names = std::fs::read_dir(&root).into_iter().flatten();
         let mut names: Vec<_> =
             names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.retain(|name| !digest::is_digest(name));
         names.sort();
-        let known = ["index.json", "locks", "store.lock", "tmp"];
+        let known = ["index.json", "locks", "partial", "store.lock", "tmp"];
         assert!(names.iter().all(|name| known.contains(&name.as_str())), "{names:?}");
         let unfinished = std::fs::read_dir(root.join("tmp")).into_iter().flatten().count();
         assert_eq!(unfinished, 0);
+        let partial = std::fs::read_dir(root.join("partial")).into_iter().flatten().count();
+        assert_eq!(partial, 0);
         assert_eq!(self.store.list().unwrap().len(), boxes);
     }
 }
@@ -149,7 +154,6 @@ fn what_is_not_there_is_said_with_a_way_out() {
     fixture.add(&Add::new(fixture.file("a.box")).named("lucid")).unwrap();
     for (reference, word) in [
         ("lucit", "did you mean lucid?"),
-        ("bento/none", "lab box add bento/none FILE"),
         ("gone.box", "Labfile's folder"),
         ("demo", "scripts/demo"),
         ("nothing-like-it", "lab box list"),
@@ -165,35 +169,77 @@ fn what_is_not_there_is_said_with_a_way_out() {
 fn the_sum_is_held_to() {
     let fixture = Fixture::new();
     let wrong = "0".repeat(64);
-    let error = fixture.add(&Add { sha256: Some(&wrong), ..Add::new(fixture.file("a.box")) }).unwrap_err();
+    let error = fixture
+        .add(&Add { expected: Expected::sha256(&wrong), ..Add::new(fixture.file("a.box")) })
+        .unwrap_err();
     assert_eq!(error.kind(), Kind::BoxChecksum);
     let said = error.details().join("\n");
     assert!(said.contains(&wrong) && said.contains(&digest::of_bytes(&a_box("a"))), "{said}");
     fixture.assert_tidy(0);
     let right = digest::of_bytes(&a_box("a"));
-    fixture.add(&Add { sha256: Some(&right), ..Add::new(fixture.file("a.box")) }).unwrap();
+    fixture.add(&Add { expected: Expected::sha256(&right), ..Add::new(fixture.file("a.box")) }).unwrap();
     // A known one is held to it too.
-    assert!(fixture.add(&Add { sha256: Some(&wrong), ..Add::new(fixture.file("a.box")) }).is_err());
+    assert!(
+        fixture.add(&Add { expected: Expected::sha256(&wrong), ..Add::new(fixture.file("a.box")) }).is_err()
+    );
 }
 
 #[test]
 fn an_address_is_downloaded_once() {
     let fixture = Fixture::new();
     let body = a_box("net");
-    let url = serve(ok(&body, body.len()), Duration::ZERO);
+    let server = BoxServer::of(body.clone());
+    let url = server.url("/a.box");
     let (image, phases) = fixture.resolve(&url).unwrap();
     assert_eq!((image.digest.clone(), image.name.as_str()), (digest::of_bytes(&body), "a"));
     assert_eq!(phases, [Phase::Downloading, Phase::Unpacking]);
-    // Nobody listens there any more.
     assert_eq!(fixture.resolve(&url).unwrap(), (image, vec![]));
+    assert_eq!(server.requests().len(), 1);
     fixture.assert_tidy(1);
-    let cut = serve(ok(&body[..body.len() / 2], body.len()), Duration::ZERO);
-    assert_eq!(fixture.resolve(&cut).unwrap_err().kind(), Kind::Download);
     let wrong = "0".repeat(64);
-    let url = serve(ok(&body, body.len()), Duration::ZERO);
-    let add = Add { sha256: Some(&wrong), ..Add::new(Source::Url(url)) };
+    let add = Add {
+        expected: Expected::sha256(&wrong),
+        ..Add::new(Source::Url(BoxServer::of(a_box("other")).url("/a.box")))
+    };
+    let error = fixture.add(&add).unwrap_err();
+    assert_eq!(error.kind(), Kind::Download, "its server is gone: {error}");
+    let server = BoxServer::of(a_box("other"));
+    let add = Add { source: Source::Url(server.url("/a.box")), ..add };
     assert_eq!(fixture.add(&add).unwrap_err().kind(), Kind::BoxChecksum);
     fixture.assert_tidy(1);
+}
+
+#[test]
+fn what_came_of_a_download_waits_for_the_next_add() {
+    let fixture = Fixture::new();
+    let body = a_box(&"net ".repeat(1000));
+    let half = body.len() / 2;
+    let whole = body.clone();
+    let broken = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let is_broken = std::sync::Arc::clone(&broken);
+    let server =
+        BoxServer::start(move |_, request| match is_broken.load(std::sync::atomic::Ordering::SeqCst) {
+            true if request.range().is_some() => Reply::status(404),
+            true => Reply::file(&whole, request).cut(half),
+            false => Reply::file(&whole, request),
+        });
+    let url = server.url("/a.box");
+    let error = fixture.resolve(&url).unwrap_err();
+    assert_eq!(error.kind(), Kind::Download);
+    assert_eq!(fixture.store.list().unwrap().len(), 0);
+    broken.store(false, std::sync::atomic::Ordering::SeqCst);
+    let (image, _) = fixture.resolve(&url).unwrap();
+    assert_eq!(image.digest, digest::of_bytes(&body));
+    assert_eq!(server.requests().last().unwrap().range(), Some(half as u64));
+    fixture.assert_tidy(1);
+}
+
+#[test]
+fn what_is_no_box_is_not_kept() {
+    let fixture = Fixture::new();
+    let server = BoxServer::of(b"<html>Please log in to this network</html>".to_vec());
+    assert_eq!(fixture.resolve(&server.url("/a.box")).unwrap_err().kind(), Kind::BadBox);
+    fixture.assert_tidy(0);
 }
 
 #[test]
@@ -259,7 +305,7 @@ fn two_at_once_unpack_once() {
                     _ => {}
                 };
                 let task = &mut Task { cancel: &Cancel::new(), progress: &mut progress };
-                fixture.store.resolve("a.box", &fixture.lab, task).unwrap();
+                fixture.store.resolve(&Wanted::new("a.box", &fixture.lab), task).unwrap();
             });
         }
     });

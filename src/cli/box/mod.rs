@@ -6,6 +6,7 @@ mod package;
 mod prune;
 mod remove;
 mod show;
+mod update;
 mod verify;
 
 use crate::boxes::{Entry, Store};
@@ -15,7 +16,7 @@ use crate::lab::shelf::Shelf;
 
 use super::{App, Status};
 
-/// Add, list, check, remove and make boxes
+/// Add, list, check, update, remove and make boxes
 ///
 /// Boxes are the images that machines are made from. They are kept once, for all labs.
 #[derive(Debug, clap::Args)]
@@ -33,6 +34,7 @@ enum Verb {
     Verify(verify::Args),
     Remove(remove::Args),
     Prune(prune::Args),
+    Update(update::Args),
     Package(package::Args),
 }
 
@@ -48,6 +50,7 @@ impl Args {
             Verb::Verify(args) => args.run(&place)?,
             Verb::Remove(args) => args.run(&place)?,
             Verb::Prune(args) => args.run(&place)?,
+            Verb::Update(args) => args.run(&place)?,
             Verb::Package(args) => args.run(&place)?,
         }
         Ok(0)

@@ -129,6 +129,16 @@ pub(in crate::labfile) fn copied(cx: &mut Cx<'_>, written: &At<String>) -> Optio
     }
 }
 
+/// The file or folder that `written` names as a catalogue: absolute, and there.
+pub(in crate::labfile) fn catalogue(cx: &mut Cx<'_>, written: &At<String>) -> Option<PathBuf> {
+    let path = on_host(cx, written, "catalogue")?;
+    if path.exists() {
+        return Some(path);
+    }
+    cx.push(missing(written, &path, "catalogue"));
+    None
+}
+
 /// A path in the guest: absolute, and without `..`.
 pub(in crate::labfile) fn in_guest(cx: &mut Cx<'_>, written: At<String>) -> Option<String> {
     let text = written.value.as_str();

@@ -49,6 +49,7 @@ pub(super) fn labfile(cx: &mut Cx<'_>, raw: Raw, path: &Path) -> Option<Labfile>
         dir: cx.dir.to_owned(),
         name: raw.name.map_or_else(|| names::from_folder(cx.dir), |name| name.value),
         provider: raw.provider,
+        catalogue: raw.catalogue,
         network,
         machines,
         checks,
@@ -57,9 +58,15 @@ pub(super) fn labfile(cx: &mut Cx<'_>, raw: Raw, path: &Path) -> Option<Labfile>
 
 fn build(raw: &Raw, machine: &RawMachine, image: String, ip: Ipv4Addr) -> Machine {
     let (own, defaults) = (&machine.common, &raw.defaults);
+    // A version goes with the box that it was written for.
+    let box_version = match own.image {
+        Some(_) => own.box_version.clone(),
+        None => own.box_version.clone().or_else(|| defaults.box_version.clone()),
+    };
     Machine {
         name: machine.name.value.clone(),
         image,
+        box_version,
         ip,
         memory_mib: own.memory_mib.or(defaults.memory_mib),
         cpus: own.cpus.or(defaults.cpus),

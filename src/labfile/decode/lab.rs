@@ -2,7 +2,7 @@
 
 use super::reader::{Reader, Slot};
 use super::{Common, Cx, Raw, lists, values};
-use crate::labfile::check::names;
+use crate::labfile::check::{files, names};
 use crate::labfile::keys;
 
 /// `[lab]`.
@@ -14,6 +14,9 @@ pub(super) fn lab(cx: &mut Cx<'_>, slot: &Slot<'_, '_>, raw: &mut Raw) {
     }
     if let Some(slot) = reader.get("provider") {
         raw.provider = values::choice(cx, &slot).map(|word| word.value).filter(|word| word != "auto");
+    }
+    if let Some(slot) = reader.get("catalog") {
+        raw.catalogue = values::text(cx, &slot).and_then(|path| files::catalogue(cx, &path));
     }
     raw.defaults = common(cx, &reader);
 }
@@ -33,6 +36,7 @@ pub(super) fn common(cx: &mut Cx<'_>, reader: &Reader<'_, '_>) -> Common {
     let image = reader.get("box");
     common.names_a_box = image.is_some() || reader.means("box");
     common.image = image.and_then(|slot| values::text(cx, &slot));
+    common.box_version = reader.get("box_version").and_then(|slot| values::version(cx, &slot));
     common.memory_mib = reader.get("memory").and_then(|slot| values::memory(cx, &slot));
     common.cpus = reader.get("cpus").and_then(|slot| values::integer(cx, &slot)).map(|cpus| cpus.value);
     common.boot_timeout = reader.get("boot_timeout").and_then(|slot| values::duration(cx, &slot));

@@ -20,6 +20,7 @@ use toml::de::DeTable;
 use super::keys;
 use super::model::{Check, Copy, Forward, Network, Provisioner, QemuSettings, VirtualBoxSettings};
 use super::problem::{Problem, Span};
+use crate::boxes::versions::Constraint;
 use reader::Reader;
 
 /// A value and where it stands.
@@ -60,6 +61,7 @@ impl<'a> Cx<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Common {
     pub(super) image: Option<At<String>>,
+    pub(super) box_version: Option<Constraint>,
     pub(super) memory_mib: Option<u32>,
     pub(super) cpus: Option<u32>,
     pub(super) boot_timeout: Option<Duration>,
@@ -87,6 +89,7 @@ pub(super) struct RawMachine {
 pub(super) struct Raw {
     pub(super) name: Option<At<String>>,
     pub(super) provider: Option<String>,
+    pub(super) catalogue: Option<PathBuf>,
     pub(super) defaults: Common,
     /// `None` where nothing is said, or nothing that could be understood.
     pub(super) network: Option<At<Network>>,

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 use super::reader::Slot;
 use super::{At, Cx};
+use crate::boxes::versions::Constraint;
 use crate::labfile::keys::Type;
 use crate::labfile::model::Network;
 use crate::labfile::nearest::nearest;
@@ -68,7 +69,7 @@ fn fix(cx: &Cx<'_>, slot: &Slot<'_, '_>) -> String {
 
 fn takes_text(takes: Type, item: bool) -> bool {
     match takes {
-        Type::Text | Type::Name | Type::Path | Type::GuestPath | Type::Script => true,
+        Type::Text | Type::Name | Type::Path | Type::GuestPath | Type::Script | Type::Version => true,
         Type::Choice(_) | Type::Network | Type::Address => false,
         Type::Texts | Type::Env => item,
         _ => false,
@@ -82,7 +83,9 @@ fn wanted(takes: Type, item: bool) -> &'static str {
         Type::Commands if item => "a list of texts",
         Type::List(_, None) if item => "a table",
         Type::List(_, Some(_)) if item => "text in quotes or a table",
-        Type::Text | Type::Name | Type::Path | Type::GuestPath | Type::Script => "text in quotes",
+        Type::Text | Type::Name | Type::Path | Type::GuestPath | Type::Script | Type::Version => {
+            "text in quotes"
+        }
         Type::Choice(_) | Type::Network | Type::Address => "text in quotes",
         Type::Integer(..) => "a whole number",
         Type::Flag => "true or false",
@@ -329,4 +332,19 @@ pub(super) fn address(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Option<At<Ipv4Add
     };
     cx.push(Problem::error("bad-value", text.span, message).hint(hint));
     None
+}
+
+/// What a box's version must be.
+pub(super) fn version(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Option<Constraint> {
+    let text = text(cx, slot)?;
+    match text.value.parse() {
+        Ok(constraint) => Some(constraint),
+        Err(why) => {
+            let message = format!("`{}` is no version, or condition on one", text.value);
+            let hint =
+                format!("for example: {0} = {1}, or {0} = \">= 1.0, < 3\"", slot.key.name, slot.key.example);
+            cx.push(Problem::error("bad-version", text.span, message).label(why).hint(hint));
+            None
+        }
+    }
 }

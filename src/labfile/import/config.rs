@@ -15,7 +15,6 @@ const WHY: &[(&str, &str)] = &[
     ("vm.post_up_message", "there is no message of one's own"),
     ("vm.base_mac", "lab takes it from the box"),
     ("vm.base_address", "the network of NIC 1 is 10.0.2.0/24"),
-    ("vm.box_version", "a Labfile does not pin versions: name the very file or address as `box`"),
     ("ssh.insert_key", "every lab has a key of its own"),
     ("ssh.forward_agent", "use `lab ssh-config` and `ssh -A`"),
     ("ssh.forward_x11", "use `lab ssh-config` and `ssh -X`"),
@@ -139,6 +138,11 @@ impl Eval<'_> {
                 let value = self.known_text(node, first);
                 let settings = self.settings(scope);
                 settings.image = value.or(settings.image.take());
+            }
+            "box_version" if !arguments.is_empty() => {
+                let value = self.known_text(node, first);
+                let settings = self.settings(scope);
+                settings.image_version = value.or(settings.image_version.take());
             }
             "box_url" if !arguments.is_empty() => self.settings_url(node, scope, first),
             "hostname" | "host_name" if !arguments.is_empty() => {

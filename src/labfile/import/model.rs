@@ -26,6 +26,7 @@ pub(super) struct Found {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Settings {
     pub(super) image: Option<At<String>>,
+    pub(super) image_version: Option<At<String>>,
     pub(super) image_url: Option<At<String>>,
     pub(super) hostname: Option<At<String>>,
     /// By the provider that says so.

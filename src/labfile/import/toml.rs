@@ -19,6 +19,13 @@ impl Lines {
         self.0 += &format!("{name} = {value}\n");
     }
 
+    /// The same where there is a value.
+    pub(super) fn key_if(&mut self, name: &str, value: Option<String>) {
+        if let Some(value) = value {
+            self.key(name, &value);
+        }
+    }
+
     /// A list on one line, or with a line for each item; nothing where it is empty.
     pub(super) fn list(&mut self, name: &str, items: &[String]) {
         let line = format!("[{}]", items.join(", "));

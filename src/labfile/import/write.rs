@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::model::{At, Found, Provisioner, Settings};
 use super::toml::{Lines, text};
 use super::{Around, Imported, Note, plan};
+use crate::boxes::versions::Constraint;
 use crate::error::Result;
 use crate::labfile::check::names::corrected;
 use crate::labfile::model::Forward;
@@ -45,6 +46,7 @@ pub(super) fn labfile(mut found: Found, around: &Around<'_>) -> Result<Imported>
     let common = common.or_else(|| missing.then(|| NO_BOX.to_owned()));
     if let Some(image) = &common {
         lab.key("box", &text(image));
+        lab.key_if("box_version", version(all, image, notes));
     }
     let mut described = Described { around, notes, root: all.clone() };
     described.common(&mut lab, all);
@@ -61,6 +63,9 @@ pub(super) fn labfile(mut found: Found, around: &Around<'_>) -> Result<Imported>
         let mut lines = Lines::new(&format!("[machine.{name}]"));
         if let Some(image) = image(own, around).filter(|image| common.as_ref() != Some(image)) {
             lines.key("box", &text(&image));
+            lines.key_if("box_version", version(own, &image, described.notes));
+        } else if let Some(image) = common.as_ref().filter(|_| all.image_version != own.image_version) {
+            lines.key_if("box_version", version(own, image, described.notes));
         }
         if let Some(ip) = own.addresses.iter().find_map(|at| at.value.as_ref()) {
             lines.key("ip", &text(&ip.ip.to_string()));
@@ -119,6 +124,17 @@ fn image(settings: &Settings, around: &Around<'_>) -> Option<String> {
         (_, Some(url)) => Some(url.to_owned()),
         (name, None) => name.map(str::to_owned),
     }
+}
+
+/// The versions of the box that will do, in TOML: a box of one's own, by its path or address, has none.
+fn version(settings: &Settings, image: &str, notes: &mut Vec<Note>) -> Option<String> {
+    let at = settings.image_version.as_ref()?;
+    let of_a_registry = image.split('/').count() == 2 && !image.contains(':') && !image.starts_with('.');
+    if of_a_registry && at.value.parse::<Constraint>().is_ok() {
+        return Some(text(&at.value));
+    }
+    notes.push(note(at.line, format!("`{}`: {image} has no versions that lab could choose among", at.value)));
+    None
 }
 
 fn usable(text: &str) -> bool {

@@ -1,0 +1,270 @@
+//! The boxes that `lab` knows by name: the files under `boxes/`, compiled in, and those that a teacher adds.
+//!
+//! `boxes/schema.json` describes the files; a test holds them to it.
+
+use std::path::{Path, PathBuf};
+
+use super::checksum::{Algorithm, Checksum, Expected};
+use super::hardware::Arch;
+use super::source::{Source, check_name};
+use crate::error::{Error, Kind, Result};
+
+/// The environment variable that names a file, or a folder of files, that come before all others.
+pub const VARIABLE: &str = "LAB_CATALOG";
+
+/// The files that are compiled in.
+const FILES: &[(&str, &str)] = &[
+    ("boxes/debian-12.json", include_str!("../../../boxes/debian-12.json")),
+    ("boxes/debian-13.json", include_str!("../../../boxes/debian-13.json")),
+    ("boxes/demo.json", include_str!("../../../boxes/demo.json")),
+    ("boxes/lucid32.json", include_str!("../../../boxes/lucid32.json")),
+    ("boxes/lucid64.json", include_str!("../../../boxes/lucid64.json")),
+    ("boxes/ubuntu-22.04.json", include_str!("../../../boxes/ubuntu-22.04.json")),
+    ("boxes/ubuntu-24.04.json", include_str!("../../../boxes/ubuntu-24.04.json")),
+];
+
+/// A box of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogueBox {
+    /// Where the description of this form is, for editors.
+    #[serde(default, rename = "$schema")]
+    _schema: Option<String>,
+    /// What it is asked for by.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// Its system.
+    pub guest: Guest,
+    /// Its processor architecture.
+    pub arch: Arch,
+    /// Its versions, the best first. None for a box that one makes oneself.
+    #[serde(default)]
+    pub versions: Vec<Release>,
+    /// What to do when it cannot be had from any of them.
+    pub hints: Vec<String>,
+    /// The file that it stands in: relative addresses start there. `None` for those compiled in.
+    #[serde(skip)]
+    pub from: Option<PathBuf>,
+}
+
+/// What is particular about a guest.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guest {
+    /// The family of its system: `debian`, `ubuntu`, ….
+    pub family: String,
+    /// The release's own name: `lucid`, `bookworm`.
+    #[serde(default)]
+    pub release: Option<String>,
+    /// The type of ssh key that it understands.
+    pub ssh_key: SshKey,
+    /// Whether its ssh server knows nothing newer than SHA-1 signatures and group 14: OpenSSH before 5.7.
+    #[serde(default)]
+    pub legacy_ssh: bool,
+    /// What sets up its network.
+    pub network: NetworkStyle,
+    /// The lines of `sources.list` for a release that left the main mirrors.
+    #[serde(default)]
+    pub apt_sources: Vec<String>,
+}
+
+/// A type of ssh key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SshKey {
+    /// Understood by all.
+    Rsa,
+    /// From OpenSSH 6.5 on.
+    Ed25519,
+}
+
+/// What sets up a guest's network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkStyle {
+    /// `/etc/network/interfaces`.
+    Ifupdown,
+    /// `/etc/netplan/`.
+    Netplan,
+    /// `/etc/systemd/network/`.
+    SystemdNetworkd,
+}
+
+/// A version of a box, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// Which; none for "what is newest there".
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Where it can be had, the best first.
+    pub sources: Vec<CatalogueSource>,
+}
+
+/// A place that a box of the catalogue can be had from. Either `url` or `registry` is given.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogueSource {
+    /// Its address; a relative one starts at the catalogue's file.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Its name in the Vagrant registry: `owner/name`.
+    #[serde(default)]
+    pub registry: Option<String>,
+    /// What is there.
+    pub format: SourceFormat,
+    /// Its exact size in bytes, where it is publicly known.
+    #[serde(default)]
+    pub size: Option<u64>,
+    /// About how many MB (of 1,000,000 bytes) it has, for people.
+    #[serde(default)]
+    pub about_mb: Option<u64>,
+    /// Its sha256, where it is publicly known.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// Its sha512, where it is publicly known.
+    #[serde(default)]
+    pub sha512: Option<String>,
+    /// The address of a list of sums, as `sha256sum` writes it, that has the file.
+    #[serde(default)]
+    pub sums: Option<String>,
+    /// It is known to be there no more: kept for the record, not tried.
+    #[serde(default)]
+    pub gone: bool,
+    /// What people should know of it.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// What is at a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceFormat {
+    /// A Vagrant box.
+    VagrantBox,
+    /// A disk image that wants a seed for its user and key.
+    CloudImage,
+    /// An installation medium: no box, but one could be made from it.
+    InstallIso,
+}
+
+impl CatalogueSource {
+    /// Whether there is any sense in trying it.
+    pub fn is_usable(&self) -> bool {
+        !self.gone && self.format != SourceFormat::InstallIso
+    }
+
+    /// What the catalogue knows of its file.
+    pub fn expected(&self) -> Expected {
+        let sums =
+            [&self.sha256, &self.sha512].into_iter().flatten().filter_map(|hex| Checksum::of_length(hex));
+        Expected { size: self.size, sums: sums.collect() }
+    }
+}
+
+/// All boxes that are known by name.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    boxes: Vec<CatalogueBox>,
+}
+
+impl Catalogue {
+    /// What [`VARIABLE`] names, then what the Labfile names, then what is compiled in. The first box of a
+    /// name counts.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] and [`Kind::BadCatalogue`] for what is named and cannot be read.
+    pub fn load(labfiles: Option<&Path>) -> Result<Self> {
+        let own = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let mut boxes = Vec::new();
+        for path in own.as_deref().into_iter().chain(labfiles) {
+            boxes.extend(read(path)?);
+        }
+        for (path, text) in FILES {
+            // A test holds every one of them to its form.
+            boxes.push(parse(text, Path::new(path)).map_err(|error| Error::internal(error.to_string()))?);
+        }
+        Ok(Catalogue { boxes })
+    }
+
+    /// The box of this name.
+    pub fn get(&self, name: &str) -> Option<&CatalogueBox> {
+        self.boxes.iter().find(|entry| entry.name == name)
+    }
+
+    /// The names of all boxes.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.boxes.iter().map(|entry| entry.name.as_str())
+    }
+}
+
+/// The boxes of a file, or of all `*.json` of a folder.
+fn read(path: &Path) -> Result<Vec<CatalogueBox>> {
+    let absolute = std::path::absolute(path).map_err(|source| Error::io("find", path, &source))?;
+    let failed = |source: std::io::Error| {
+        Error::io("read", &absolute, &source)
+            .hint(format!("{VARIABLE}, or `catalog` in the Labfile, names a catalogue's file or folder"))
+    };
+    let mut files = Vec::new();
+    if std::fs::metadata(&absolute).map_err(failed)?.is_dir() {
+        for entry in std::fs::read_dir(&absolute).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let is_schema = path.file_name().is_some_and(|name| name == "schema.json");
+            if path.extension().is_some_and(|extension| extension == "json") && !is_schema {
+                files.push(path);
+            }
+        }
+        files.sort();
+    } else {
+        files.push(absolute);
+    }
+    let mut boxes = Vec::new();
+    for path in files {
+        let text = std::fs::read_to_string(&path).map_err(|source| Error::io("read", &path, &source))?;
+        boxes.push(CatalogueBox { from: Some(path.clone()), ..parse(&text, &path)? });
+    }
+    Ok(boxes)
+}
+
+/// Reads one file, and checks what its form alone does not say.
+fn parse(text: &str, path: &Path) -> Result<CatalogueBox> {
+    let wrong = |why: String| {
+        Error::new(Kind::BadCatalogue, format!("{} is no entry of a catalogue: {why}", path.display()))
+            .hint("boxes/schema.json in lab's repository describes the form")
+    };
+    let entry: CatalogueBox = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    check_name(&entry.name).map_err(|error| wrong(error.to_string()))?;
+    for source in entry.versions.iter().flat_map(|release| &release.sources) {
+        let is_sum = |hex: &Option<String>, algorithm: Algorithm| {
+            hex.as_deref().is_none_or(|hex| {
+                Checksum::of_length(hex).is_some_and(|sum| sum.algorithm == algorithm && sum.hex == hex)
+            })
+        };
+        if !is_sum(&source.sha256, Algorithm::Sha256) || !is_sum(&source.sha512, Algorithm::Sha512) {
+            return Err(wrong("a checksum is none".to_owned()));
+        }
+        match (&source.url, &source.registry) {
+            (Some(url), None) => {
+                Source::parse(url, path).map_err(|error| wrong(error.to_string()))?;
+            }
+            (None, Some(name)) if super::registry::is_name(name) => {}
+            (None, Some(name)) => return Err(wrong(format!("`{name}` is no name of a registry"))),
+            _ => return Err(wrong("a source has either `url` or `registry`".to_owned())),
+        }
+    }
+    Ok(entry)
+}
+
+/// The sum of the file `name` in a list as `sha256sum` and its kin write it.
+pub(super) fn sum_in_list(list: &str, name: &str) -> Option<Checksum> {
+    list.lines().find_map(|line| {
+        let (sum, file) = line.trim().split_once(char::is_whitespace)?;
+        // A star says that the file was read as bytes, which makes no difference here.
+        let file = file.trim_start().trim_start_matches('*').trim_start_matches("./");
+        (file == name).then(|| Checksum::of_length(sum)).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! One request over http or https, answered piece by piece.
+
+use std::io::Read;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use ureq::http::HeaderMap;
+use ureq::tls::{RootCerts, TlsConfig};
+
+use super::failure::Failure;
+use super::patience::Patience;
+use super::proxy;
+use crate::cancel::Cancel;
+use crate::error::Result;
+
+/// How often a wait for the network looks whether it is to stop.
+pub(super) const TICK: Duration = Duration::from_millis(50);
+/// How much is read at a time. An allocator has a piece of this size at hand.
+const PIECE: usize = 64 << 10;
+/// How many pieces of an answer are on their way at most.
+const DEPTH: usize = 16;
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Request {
+    /// The address.
+    pub(super) url: String,
+    /// What kinds of answer are welcome; empty for any.
+    pub(super) accept: &'static str,
+    /// Only what comes from this byte on.
+    pub(super) from: Option<u64>,
+    /// Only if the file is still this one; else all of it.
+    pub(super) if_range: Option<String>,
+}
+
+/// The head of an answer, whatever its status.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Head {
+    pub(super) status: u16,
+    /// How many bytes follow, where the server tells.
+    pub(super) length: Option<u64>,
+    pub(super) etag: Option<String>,
+    pub(super) last_modified: Option<String>,
+    pub(super) content_range: Option<String>,
+    pub(super) content_type: Option<String>,
+    /// How long the server asks to wait.
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// What the network says, in this order.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The answer has begun.
+    Head(Head),
+    /// The next bytes.
+    Bytes(Vec<u8>),
+    /// That was all.
+    End,
+    /// It went wrong.
+    Failed(Failure),
+}
+
+/// The answer to a request. When it is dropped, the connection ends.
+pub(super) struct Answer(Receiver<Event>);
+
+/// Sends a request.
+///
+/// The network has a thread of its own, so that nobody waits for it who no longer wants to. When the
+/// answer is dropped, the thread ends with its next piece or time-out.
+pub(super) fn send(request: Request, patience: Patience) -> Answer {
+    let (events, answer) = sync_channel(DEPTH);
+    std::thread::spawn(move || {
+        let last = match stream(&request, patience, &events) {
+            Ok(()) => Event::End,
+            Err(error) => Event::Failed(Failure::from(&error)),
+        };
+        let _ = events.send(last);
+    });
+    Answer(answer)
+}
+
+impl Answer {
+    /// The next event; `None` when there was none for a moment.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Interrupted`], at once.
+    pub(super) fn next(&self, cancel: &Cancel) -> Result<Option<Event>> {
+        cancel.check()?;
+        match self.0.recv_timeout(TICK) {
+            Ok(event) => Ok(Some(event)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            // The thread says how it ended, unless it panicked.
+            Err(RecvTimeoutError::Disconnected) => {
+                Ok(Some(Event::Failed(Failure::last("the thread of the download ended without a word"))))
+            }
+        }
+    }
+}
+
+fn stream(request: &Request, patience: Patience, events: &SyncSender<Event>) -> Result<(), ureq::Error> {
+    let agent = agent(&request.url, patience);
+    // A box is the bytes of its file: nothing on the way is to compress it once more.
+    let mut asked = agent.get(&request.url).header("Accept-Encoding", "identity");
+    if !request.accept.is_empty() {
+        asked = asked.header("Accept", request.accept);
+    }
+    if let Some(from) = request.from {
+        asked = asked.header("Range", format!("bytes={from}-"));
+    }
+    if let Some(validator) = &request.if_range {
+        asked = asked.header("If-Range", validator);
+    }
+    let mut response = asked.call()?;
+    let head = head(response.status().as_u16(), response.headers(), response.body().content_length());
+    if events.send(Event::Head(head)).is_err() {
+        return Ok(());
+    }
+    let mut body = response.body_mut().with_config().limit(u64::MAX).reader();
+    loop {
+        let mut piece = vec![0; PIECE];
+        let count = body.read(&mut piece).map_err(ureq::Error::from)?;
+        piece.truncate(count);
+        if count == 0 || events.send(Event::Bytes(piece)).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn agent(url: &str, patience: Patience) -> ureq::Agent {
+    let is_https = url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+    let config = ureq::Agent::config_builder()
+        .user_agent(concat!("lab/", env!("CARGO_PKG_VERSION")))
+        .http_status_as_error(false)
+        // Redirects count: what was asked for over https does not come over http.
+        .https_only(is_https)
+        .max_redirects(10)
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .proxy(proxy::of_environment(url))
+        .input_buffer_size(PIECE)
+        .timeout_resolve(Some(patience.connect))
+        .timeout_connect(Some(patience.connect))
+        .timeout_recv_response(Some(patience.connect))
+        .timeout_per_read(Some(patience.stall));
+    ureq::Agent::new_with_config(config.build())
+}
+
+fn head(status: u16, headers: &HeaderMap, length: Option<u64>) -> Head {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Head {
+        status,
+        length,
+        etag: text("etag"),
+        last_modified: text("last-modified"),
+        content_range: text("content-range"),
+        content_type: text("content-type"),
+        // It may also be a date; then our own pauses do.
+        retry_after: text("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs),
+    }
+}

@@ -1,0 +1,255 @@
+//! A download that is not finished: what is there of it, and a note by which it goes on later.
+//!
+//! The note says how much of the file was certainly on the disk when it was written, and its sum. What a
+//! crash left behind that is trusted no further; what a power cut left of the part before it is compared.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::answer::Facts;
+use crate::boxes::checksum::{Expected, Measured, Meter};
+use crate::boxes::progress::Task;
+use crate::boxes::{digest, temp};
+use crate::error::{Error, Result};
+use crate::{atomic, versioned};
+
+const VERSION: u32 = 1;
+/// How much time's worth of a download a killed process loses at most.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// The bytes that have come.
+const DATA: &str = "data";
+/// The note.
+const NOTE: &str = "note.json";
+
+/// How to go on with a download.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Note {
+    version: u32,
+    url: String,
+    facts: Facts,
+    /// How many bytes were on the disk, and their sha256.
+    length: u64,
+    sha256: String,
+}
+
+/// A download that is not finished. Whoever has it holds the lock of its source.
+#[derive(Debug)]
+pub(in crate::boxes) struct Partial {
+    dir: PathBuf,
+    path: PathBuf,
+    file: File,
+    expected: Expected,
+    meter: Meter,
+    note: Note,
+    noted: Instant,
+}
+
+impl Partial {
+    /// What there is in `dir` of the file at `url`; nothing, at first.
+    pub(super) fn open(dir: &Path, url: &str, expected: &Expected, task: &mut Task<'_>) -> Result<Self> {
+        temp::create_dirs(dir)?;
+        sweep_half_written(dir);
+        let path = dir.join(DATA);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let file = file.map_err(|source| Error::io("create", &path, &source))?;
+        let mut partial = Partial {
+            dir: dir.to_owned(),
+            path,
+            file,
+            expected: expected.clone(),
+            meter: Meter::new(expected),
+            note: Note {
+                version: VERSION,
+                url: url.to_owned(),
+                facts: Facts::default(),
+                length: 0,
+                sha256: digest::of_bytes(b""),
+            },
+            noted: Instant::now(),
+        };
+        // A note that cannot be read, or is of another release, costs no more than a download.
+        let note = versioned::read::<Note>(&dir.join(NOTE), VERSION).ok().flatten();
+        match note.filter(|note| note.url == url && note.version == VERSION) {
+            Some(note) if partial.holds(&note, task)? => {
+                let end = partial.file.set_len(note.length);
+                let end = end.and_then(|()| partial.file.seek(SeekFrom::Start(note.length)));
+                end.map_err(|source| Error::io("write", &partial.path, &source))?;
+                partial.note = note;
+            }
+            _ => partial.restart()?,
+        }
+        Ok(partial)
+    }
+
+    /// Whether the file begins with what the note says; it is measured meanwhile.
+    fn holds(&mut self, note: &Note, task: &mut Task<'_>) -> Result<bool> {
+        if note.length == 0 {
+            return Ok(false);
+        }
+        let meter = &mut self.meter;
+        digest::read_through(&self.file, &self.path, note.length, task, |bytes| meter.update(bytes))?;
+        Ok(meter.size() == note.length && meter.sha256() == note.sha256)
+    }
+
+    /// The file.
+    pub(in crate::boxes) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many bytes are there.
+    pub(super) fn len(&self) -> u64 {
+        self.meter.size()
+    }
+
+    /// What is known of the file that they are of.
+    pub(super) fn facts(&self) -> &Facts {
+        &self.note.facts
+    }
+
+    /// What has been measured.
+    pub(super) fn measured(&self) -> Measured {
+        self.meter.measured()
+    }
+
+    /// Forgets what is there.
+    pub(super) fn restart(&mut self) -> Result<()> {
+        // The note goes first: without it, what is there is not trusted.
+        match std::fs::remove_file(self.dir.join(NOTE)) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &self.dir.join(NOTE), &source));
+            }
+            _ => {}
+        }
+        let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
+        emptied.map_err(|source| Error::io("write", &self.path, &source))?;
+        self.meter = Meter::new(&self.expected);
+        self.note.facts = Facts::default();
+        self.noted = Instant::now();
+        Ok(())
+    }
+
+    /// Notes what the server says of the file.
+    pub(super) fn learn(&mut self, facts: Facts) -> Result<()> {
+        self.note.facts = facts;
+        self.keep()
+    }
+
+    /// Adds the next bytes.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(|source| Error::io("write", &self.path, &source))?;
+        self.meter.update(bytes);
+        Ok(())
+    }
+
+    /// Sees to it, from time to time, that what has come is not lost.
+    pub(super) fn keep_now_and_then(&mut self) -> Result<()> {
+        if self.noted.elapsed() >= INTERVAL && self.note.length != self.len() { self.keep() } else { Ok(()) }
+    }
+
+    /// Sees to it that what has come is not lost, whatever happens next.
+    pub(super) fn keep(&mut self) -> Result<()> {
+        self.file.sync_data().map_err(|source| Error::io("write", &self.path, &source))?;
+        self.note.length = self.len();
+        self.note.sha256 = self.meter.sha256();
+        versioned::write(&self.dir.join(NOTE), &self.note)?;
+        self.noted = Instant::now();
+        Ok(())
+    }
+
+    /// Removes it: it has served, or is of no use.
+    pub(in crate::boxes) fn remove(self) -> Result<()> {
+        let Partial { dir, file, .. } = self;
+        // Windows removes no open files.
+        drop(file);
+        remove(&dir)
+    }
+}
+
+/// Removes what is in the folder of a download, and the folder.
+pub(in crate::boxes) fn remove(dir: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", dir, &source))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How long ago a download last went on, as far as the disk tells.
+pub(in crate::boxes) fn age(dir: &Path) -> Option<Duration> {
+    let newest = [dir.join(DATA), dir.join(NOTE), dir.to_owned()]
+        .iter()
+        .filter_map(|path| std::fs::metadata(path).ok()?.modified().ok())
+        .max()?;
+    newest.elapsed().ok()
+}
+
+fn sweep_half_written(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(atomic::HALF_WRITTEN) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cancel::Cancel;
+
+    const URL: &str = "http://x/y.box";
+
+    fn open(dir: &Path) -> Partial {
+        let task = &mut Task { cancel: &Cancel::new(), progress: &mut |_| {} };
+        Partial::open(dir, URL, &Expected::default(), task).unwrap()
+    }
+
+    fn facts() -> Facts {
+        Facts { total: Some(1000), ..Facts::default() }
+    }
+
+    #[test]
+    fn what_was_kept_is_there_again_and_the_rest_is_not_trusted() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut partial = open(dir.path());
+        partial.learn(facts()).unwrap();
+        partial.write(&[1; 300]).unwrap();
+        partial.keep().unwrap();
+        partial.write(&[2; 100]).unwrap();
+        drop(partial); // As if killed: nothing is written on the way out.
+        std::fs::write(dir.path().join(".new-xyz"), "{").unwrap();
+        let mut partial = open(dir.path());
+        assert_eq!((partial.len(), partial.facts()), (300, &facts()));
+        assert!(!dir.path().join(".new-xyz").exists());
+        partial.write(&[3; 10]).unwrap();
+        assert_eq!(partial.measured().size, 310);
+        let written = std::fs::read(partial.path()).unwrap();
+        assert_eq!(written, [vec![1; 300], vec![3; 10]].concat());
+        assert_eq!(partial.measured().sha256, digest::of_bytes(&written));
+        partial.remove().unwrap();
+        assert!(!dir.path().exists());
+    }
+
+    #[test]
+    fn damage_costs_a_download_and_no_more() {
+        let damages: [fn(&Path); 5] = [
+            |dir| std::fs::write(dir.join(DATA), [0; 300]).unwrap(),
+            |dir| std::fs::write(dir.join(DATA), [1; 299]).unwrap(),
+            |dir| std::fs::write(dir.join(NOTE), "{\"version\":1").unwrap(),
+            |dir| std::fs::write(dir.join(NOTE), "{\"version\":2}").unwrap(),
+            |dir| std::fs::remove_file(dir.join(NOTE)).unwrap(),
+        ];
+        for damage in damages {
+            let dir = tempfile::tempdir().unwrap();
+            let mut partial = open(dir.path());
+            partial.write(&[1; 300]).unwrap();
+            partial.keep().unwrap();
+            damage(dir.path());
+            let partial = open(dir.path());
+            assert_eq!((partial.len(), partial.facts()), (0, &Facts::default()));
+            assert_eq!(std::fs::metadata(partial.path()).unwrap().len(), 0);
+        }
+    }
+}

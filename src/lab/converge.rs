@@ -32,6 +32,10 @@ impl Lab<'_> {
             return Ok(Outcome::AlreadyReady);
         }
 
+        if record.image.login.seeded {
+            // The provider puts it where the guest's first boot finds it.
+            self.key()?;
+        }
         let woken = self.bring_to_run(machine, state)?;
         record = self.record(name)?;
         let spec = self.spec(name, &record);

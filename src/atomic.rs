@@ -18,10 +18,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_by(&mut tempfile::Builder::new(), path, bytes)
 }
 
-/// As [`write`], for a file that others may read as any other of this user: one beside a Labfile.
+/// As [`write()`], for a file that others may read as any other of this user: one beside a Labfile.
 ///
 /// # Errors
-/// Those of [`write`].
+/// Those of [`write()`].
 pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]

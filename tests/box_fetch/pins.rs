@@ -66,6 +66,30 @@ fn a_lab_is_held_to_its_boxes_until_they_are_updated() {
 }
 
 #[test]
+fn the_first_up_writes_the_lock_and_the_next_one_asks_nobody() {
+    let newest = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(1));
+    let server = registry(std::sync::Arc::clone(&newest));
+    let lab = TestLab::bare("lab.box = 'bento/x'\n[machine.a]\n")
+        .env("LAB_REGISTRY", &server.url(""))
+        // There is no QEMU: the boxes are seen to before that is.
+        .env("LAB_QEMU", "/nowhere");
+    lab.lab(&["up"]).exits(4);
+    let pins = std::fs::read_to_string(lab.dir().join("Labfile.lock")).unwrap();
+    assert!(pins.contains("version = \"1.1.0\"") && pins.contains(&sha256(&a_box(1, 5_000))), "{pins}");
+    assert!(!lab.dir().join(".lab").exists());
+    newest.store(2, std::sync::atomic::Ordering::SeqCst);
+    let asked = server.requests().len();
+    lab.lab(&["up"]).exits(4);
+    assert_eq!(server.requests().len(), asked);
+    // Somebody else's computer, with the Labfile and its lock: the same bytes, not the newest.
+    let other = TestLab::bare("lab.box = 'bento/x'\n[machine.a]\n").env("LAB_QEMU", "/nowhere");
+    std::fs::write(other.dir().join("Labfile.lock"), &pins).unwrap();
+    other.lab(&["up"]).exits(4);
+    assert!(other.lab(&["box", "list", "--json"]).ok().stdout.contains(&sha256(&a_box(1, 5_000))));
+    assert_eq!(std::fs::read_to_string(other.dir().join("Labfile.lock")).unwrap(), pins);
+}
+
+#[test]
 fn another_box_than_the_one_in_the_lock_is_refused_before_anything_is_made() {
     let lab = TestLab::bare("lab.box = './the.box'\n[machine.a]\n");
     let path = lab.dir().join("the.box");

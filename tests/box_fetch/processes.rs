@@ -66,6 +66,34 @@ fn a_killed_download_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn downloads_killed_at_any_moment_come_to_a_good_end() {
+    let lab = TestLab::bare("");
+    let body = a_box(4, 1_500_000);
+    let sum = sha256(&body);
+    let server = BoxServer::start(move |n, request| {
+        // The network is bad, too: some connections break off.
+        let reply = Reply::file(&body, request).trickle(10_000, Duration::from_millis(10));
+        if n % 5 == 4 { reply.cut(100_000) } else { reply }
+    });
+    let url = server.url("/net.box");
+    let mut finished = 0;
+    for round in 0u64..40 {
+        let mut child = add(&lab, &url);
+        // From before its first request to after its last byte.
+        std::thread::sleep(Duration::from_millis(round.wrapping_mul(2_654_435_761) % 400));
+        child.kill().unwrap();
+        if child.wait().unwrap().success() {
+            finished += 1;
+        }
+    }
+    lab.lab(&["box", "add", "--force", "net", &url]).ok();
+    assert!(lab.lab(&["box", "list", "--json"]).ok().stdout.contains(&sum));
+    lab.lab(&["box", "verify"]).ok();
+    assert_eq!(strays(lab.home()), [""; 0]);
+    assert!(finished < 20, "{finished} of 40 were not killed in time");
+}
+
+#[test]
 fn two_that_want_one_box_download_it_once() {
     let lab = TestLab::bare("");
     let body = a_box(2, 600_000);

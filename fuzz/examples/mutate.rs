@@ -3,7 +3,7 @@
 //! It knows nothing of coverage; `cargo fuzz`, which does, is better where it runs. The sum in a tar header is
 //! mended after a change, or else hardly one would get past it.
 //!
-//! Usage: `cargo run --release --bin mutate -- TARGET SECONDS [SEED]`. What makes a target panic is left in
+//! Usage: `cargo run --release --example mutate -- TARGET SECONDS [SEED]`. What makes a target panic is left in
 //! `artifacts/TARGET/`.
 
 use std::path::PathBuf;

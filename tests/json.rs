@@ -49,8 +49,11 @@ fn all_documented(words: &BTreeSet<String>, least: usize) {
 #[test]
 fn every_event() {
     let mut events = words_after(&read("src/ui/json.rs"), "\"event\": \"");
-    for entry in std::fs::read_dir(root().join("src/cli")).unwrap() {
-        events.extend(words_after(&read(entry.unwrap().path()), "\"event\": \""));
+    for folder in ["src/cli", "src/cli/box"] {
+        let files = std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        for file in files.filter(|path| path.is_file()) {
+            events.extend(words_after(&read(file), "\"event\": \""));
+        }
     }
     all_documented(&events, 11);
     let fields = words_after(&read("src/ui/json.rs").replace("json!({", ", "), ", \"");

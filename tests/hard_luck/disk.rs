@@ -55,6 +55,28 @@ fn no_space_for_boxes() {
 }
 
 #[test]
+#[ignore = "mounts a small disk, as root: run by scripts/test"]
+fn a_disk_that_fills_up_while_a_box_is_unpacked() {
+    use std::io::Write;
+    let lab = TestLab::bare("");
+    let home = lab.home().to_owned();
+    let small = Small::mount(&home, 100);
+    // How much comes out of a compressed image is not known before.
+    let mut image = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut boot = [0x41; 512];
+    boot[510..].copy_from_slice(&[0x55, 0xaa]);
+    (0..400_000).for_each(|_| image.write_all(&boot).unwrap());
+    std::fs::write(lab.root().join("big.img.gz"), image.finish().unwrap()).unwrap();
+    lab.lab(&["box", "add", "big", "../big.img.gz"]).exits(5).says(&["the disk is full", "free some space"]);
+    let left: Vec<_> = std::fs::read_dir(home.join("boxes/tmp")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(lab.lab(&["box", "list", "--json"]).ok().stdout, "");
+    small.resize(400);
+    lab.lab(&["box", "add", "big", "../big.img.gz"]).ok();
+    lab.lab(&["box", "verify"]).ok();
+}
+
+#[test]
 #[ignore = "starts real machines: run by scripts/test"]
 fn a_disk_that_fills_up_under_a_machine() {
     let text = "lab.box = 'demo'\n[machine.solo]\nprovision = [{ inline = 'dd if=/dev/urandom of=/var/big bs=64k count=1600; sync; rm /var/big', name = 'big' }]\n";

@@ -6,6 +6,7 @@ use std::fs::Metadata;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::download::Facts;
 use super::layout::Layout;
 use super::source::Source;
 use super::temp;
@@ -22,6 +23,9 @@ pub(super) struct Index {
     pub(super) names: BTreeMap<String, String>,
     /// Addresses.
     pub(super) urls: BTreeMap<String, String>,
+    /// What their servers said of the files there.
+    #[serde(default)]
+    pub(super) facts: BTreeMap<String, Facts>,
     /// Files, by their real path.
     pub(super) files: BTreeMap<String, Known>,
 }
@@ -66,7 +70,13 @@ fn nanoseconds(time: SystemTime) -> i64 {
 
 impl Index {
     fn new() -> Self {
-        Index { version: VERSION, names: BTreeMap::new(), urls: BTreeMap::new(), files: BTreeMap::new() }
+        Index {
+            version: VERSION,
+            names: BTreeMap::new(),
+            urls: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            files: BTreeMap::new(),
+        }
     }
 
     /// The index as it is; an empty one where there is none.
@@ -137,6 +147,8 @@ impl Index {
     fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.names.retain(|_, digest| keep(digest));
         self.urls.retain(|_, digest| keep(digest));
+        let urls = &self.urls;
+        self.facts.retain(|url, _| urls.contains_key(url));
         self.files.retain(|_, known| keep(&known.digest));
     }
 }

@@ -127,10 +127,10 @@ impl Store {
                 digest
             }
             // What stands at an address may be another box today: the one that is expected, perhaps.
-            (Lookup::Same(digest), Source::Url(_))
-                if !add.fresh
-                    && self.is_whole(&digest)
-                    && self.check_known(&source, &add.expected, &digest).is_ok() =>
+            (Lookup::Same(digest), Source::Url(url))
+                if self.is_whole(&digest)
+                    && self.check_known(&source, &add.expected, &digest).is_ok()
+                    && (!add.fresh || self.is_unchanged(url, task)?) =>
             {
                 digest
             }
@@ -242,8 +242,22 @@ impl Store {
             }
             return Err(error);
         }
+        let facts = partial.facts().clone();
         partial.remove()?;
+        Index::change(&self.layout, |index| {
+            index.urls.insert(url.to_owned(), measured.sha256.clone());
+            index.facts.insert(url.to_owned(), facts);
+            Ok(())
+        })?;
         Ok(measured.sha256)
+    }
+
+    /// Whether what stands at an address is still what was had from there.
+    fn is_unchanged(&self, url: &str, task: &mut Task<'_>) -> Result<bool> {
+        match Index::read(&self.layout)?.facts.get(url) {
+            Some(facts) => download::is_unchanged(url, facts, self.patience, task),
+            None => Ok(false),
+        }
     }
 
     /// Holds a box that is here to what is expected of its file, as far as its manifest knows that.

@@ -6,7 +6,7 @@ use super::http::Head;
 
 /// What tells one state of a file on a server from another.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Facts {
+pub(in crate::boxes) struct Facts {
     /// Its entity tag, as the server wrote it.
     pub(super) etag: Option<String>,
     /// When it was changed last, as the server wrote it.
@@ -26,6 +26,17 @@ impl Facts {
     pub(super) fn if_range(&self) -> Option<String> {
         let strong = self.etag.clone().filter(|etag| !etag.starts_with("W/"));
         strong.or_else(|| self.last_modified.clone())
+    }
+
+    /// Whether an answer to a request for "the file, unless it is this one" says that it is this one.
+    pub(super) fn is_of(&self, head: &Head) -> bool {
+        // Servers that know nothing of the condition send the file, with its facts in front.
+        head.status == 304 || (head.status == 200 && self.can_tell() && *self == Facts::of(head))
+    }
+
+    /// Whether there is anything by which another state of the file would be noticed.
+    pub(super) fn can_tell(&self) -> bool {
+        self.etag.is_some() || self.last_modified.is_some()
     }
 
     /// Whether the rest of the same file is what a `206` brings.

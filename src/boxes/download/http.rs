@@ -31,6 +31,8 @@ pub(super) struct Request {
     pub(super) from: Option<u64>,
     /// Only if the file is still this one; else all of it.
     pub(super) if_range: Option<String>,
+    /// Only if the file is not the one with this entity tag any more.
+    pub(super) if_none_match: Option<String>,
 }
 
 /// The head of an answer, whatever its status.
@@ -109,6 +111,9 @@ fn stream(request: &Request, patience: Patience, events: &SyncSender<Event>) -> 
     }
     if let Some(validator) = &request.if_range {
         asked = asked.header("If-Range", validator);
+    }
+    if let Some(tag) = &request.if_none_match {
+        asked = asked.header("If-None-Match", tag);
     }
     let mut response = asked.call()?;
     let head = head(response.status().as_u16(), response.headers(), response.body().content_length());

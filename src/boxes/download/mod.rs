@@ -18,7 +18,8 @@ use super::checksum::{Expected, Measured};
 use super::progress::{Phase, Task};
 use super::room;
 use crate::error::{Kind, Result};
-use answer::{Facts, Plan};
+pub(super) use answer::Facts;
+use answer::Plan;
 use failure::Failure;
 use http::{Event, Head, Request, send};
 pub(super) use partial::Partial;
@@ -70,6 +71,32 @@ pub(super) fn fetch(wish: Wish<'_>, patience: Patience, task: &mut Task<'_>) -> 
                 _ => drop(job.partial.keep()),
             }
             Err(error)
+        }
+    }
+}
+
+/// Whether the file at `url` is still the one of which these facts are known. Only the head of an answer is
+/// waited for; "no" where that cannot be had, since a download will tell why.
+///
+/// # Errors
+/// [`Kind::Interrupted`].
+pub(super) fn is_unchanged(
+    url: &str,
+    facts: &Facts,
+    patience: Patience,
+    task: &mut Task<'_>,
+) -> Result<bool> {
+    if !facts.can_tell() {
+        return Ok(false);
+    }
+    task.report(Phase::Asking, 0, None);
+    let request = Request { url: url.to_owned(), if_none_match: facts.etag.clone(), ..Request::default() };
+    let answer = send(request, patience);
+    loop {
+        match answer.next(task.cancel)? {
+            None => {}
+            Some(Event::Head(head)) => return Ok(facts.is_of(&head)),
+            Some(_) => return Ok(false),
         }
     }
 }
@@ -130,9 +157,9 @@ impl Job<'_> {
         }
         let request = Request {
             url: self.wish.url.to_owned(),
-            accept: "",
             from: (have > 0).then_some(have),
             if_range: if_range.filter(|_| have > 0),
+            ..Request::default()
         };
         let answer = send(request, self.patience);
         task.report(Phase::Downloading, have, self.partial.facts().total);

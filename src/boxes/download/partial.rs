@@ -104,7 +104,7 @@ impl Partial {
     }
 
     /// What is known of the file that they are of.
-    pub(super) fn facts(&self) -> &Facts {
+    pub(in crate::boxes) fn facts(&self) -> &Facts {
         &self.note.facts
     }
 

@@ -135,6 +135,42 @@ fn a_pin_is_held_to_until_it_is_moved() {
 }
 
 #[test]
+fn a_pinned_box_whose_address_has_changed_is_found_where_it_is_published() {
+    let registry = Registry::honest(&["1.0.0", "2.0.0"]);
+    let fixture = registry.fixture();
+    let pin = Pin {
+        name: "bento/x".to_owned(),
+        wanted: None,
+        version: Some("1.0.0".to_owned()),
+        source: "http://127.0.0.1:9/old.box".to_owned(),
+        size: a_box("1.0.0").len() as u64,
+        sha256: of("1.0.0"),
+    };
+    let wanted = Wanted { pin: Some(&pin), ..Wanted::new("bento/x", &fixture.lab) };
+    assert_eq!(resolve(&fixture, &wanted).unwrap().image.digest, of("1.0.0"));
+    // What is published under that version today is another box: it is not even downloaded.
+    let (fixture, pin) = (registry.fixture(), Pin { sha256: of("other"), ..pin });
+    let wanted = Wanted { pin: Some(&pin), ..Wanted::new("bento/x", &fixture.lab) };
+    let downloads = registry.downloads();
+    assert_eq!(resolve(&fixture, &wanted).unwrap_err().kind(), Kind::Download);
+    assert_eq!(registry.downloads(), downloads);
+    // A stick with a document and its box, on a computer that has never seen them.
+    let fixture = Fixture::new();
+    let document = r#"{"versions":[{"version":"3","providers":[{"name":"virtualbox","url":"a.box"}]}]}"#;
+    std::fs::write(fixture.lab.join("ours.json"), document).unwrap();
+    let pin = Pin {
+        name: "ours.json".to_owned(),
+        version: Some("3".to_owned()),
+        source: "file:a.box".to_owned(),
+        size: a_box("a").len() as u64,
+        sha256: of("a"),
+        ..pin
+    };
+    let wanted = Wanted { pin: Some(&pin), ..Wanted::new("ours.json", &fixture.lab) };
+    assert_eq!(resolve(&fixture, &wanted).unwrap().image.digest, of("a"));
+}
+
+#[test]
 fn an_address_that_brings_another_box_than_the_pinned_one_is_refused() {
     let fixture = Fixture::new();
     let server = BoxServer::of(a_box("new"));
@@ -311,9 +347,14 @@ fn a_file_beside_a_catalogue_is_as_good_as_an_address() {
 #[test]
 fn an_update_asks_again_and_downloads_only_what_changed() {
     let fixture = Fixture::new();
+    // The first and the second answer are of one box, the third (asked for by its state) and those after it
+    // of another. Only the second request is answered as a server does that knows conditions.
     let server = BoxServer::start(|n, request| {
-        let body = a_box(if n < 2 { "one" } else { "two" });
-        Reply::tagged(&body, &tag(&body), request)
+        let body = a_box(if n < 3 { "one" } else { "two" });
+        match n {
+            1 if request.header("if-none-match") == Some(&tag(&body)) => Reply::status(304),
+            _ => Reply::tagged(&body, &tag(&body), request),
+        }
     });
     let url = server.url("/x.box");
     let wanted = Wanted::new(&url, &fixture.lab);
@@ -321,8 +362,12 @@ fn an_update_asks_again_and_downloads_only_what_changed() {
     assert_eq!(resolve(&fixture, &wanted).unwrap().image.digest, of("one"));
     assert_eq!(server.requests().len(), 1);
     let fresh = Wanted { fresh: true, ..wanted };
-    assert_eq!(resolve(&fixture, &fresh).unwrap().image.digest, of("one"));
+    for requests in [2, 3] {
+        assert_eq!(resolve(&fixture, &fresh).unwrap().image.digest, of("one"));
+        assert_eq!(server.requests().len(), requests, "one that asks, none that downloads");
+    }
     assert_eq!(resolve(&fixture, &fresh).unwrap().image.digest, of("two"));
+    assert_eq!(server.requests().len(), 5);
     assert_eq!(resolve(&fixture, &wanted).unwrap().image.digest, of("two"));
     fixture.assert_tidy(2);
 }

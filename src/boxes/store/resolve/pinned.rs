@@ -4,11 +4,13 @@ use super::sources::relative;
 use super::{Found, Wanted, is_the_sources_fault};
 use crate::boxes::BoxImage;
 use crate::boxes::catalogue::Catalogue;
+use crate::boxes::checksum::{Algorithm, Checksum};
 use crate::boxes::index::Index;
 use crate::boxes::pins::Pin;
 use crate::boxes::progress::{Phase, Task};
+use crate::boxes::registry;
 use crate::boxes::source::Source;
-use crate::boxes::store::{Add, Store};
+use crate::boxes::store::{Add, Store, real};
 use crate::error::{Error, Kind, Result};
 
 impl Store {
@@ -31,26 +33,77 @@ impl Store {
             return found(image);
         }
         let mut failures = Vec::new();
-        for source in self.places_of(wanted, pin)? {
-            let add = Add { expected: pin.expected(), version: pin.version.as_deref(), ..Add::new(source) };
+        let near = self.places_of(wanted, pin)?;
+        if let Some(image) = self.first_of(&near, wanted, pin, &mut failures, task)? {
+            return found(image);
+        }
+        // Addresses change; whoever publishes the box may know the new one.
+        let far = self.published(wanted, pin, task)?.filter(|place| !near.contains(place));
+        if let Some(image) = self.first_of(far.as_slice(), wanted, pin, &mut failures, task)? {
+            return found(image);
+        }
+        Err(self.not_to_be_had(wanted, pin, failures)?)
+    }
+
+    /// The box that is held to from the first of these places that has it.
+    fn first_of(
+        &self,
+        places: &[Source],
+        wanted: &Wanted<'_>,
+        pin: &Pin,
+        failures: &mut Vec<Error>,
+        task: &mut Task<'_>,
+    ) -> Result<Option<BoxImage>> {
+        let name = wanted.reference;
+        for place in places {
+            if !failures.is_empty() {
+                task.report(Phase::NextSource, 0, None);
+            }
+            let expected = pin.expected();
+            let add = Add { expected, version: pin.version.as_deref(), ..Add::new(place.clone()) };
             match self.add(&add, task) {
                 Err(error) if is_the_sources_fault(error.kind()) => failures.push(error),
                 Err(error) => return Err(error),
                 Ok(image) => {
                     // Whoever asks for the name next has it, unless it is another's.
-                    Index::change(&self.layout, |index| {
-                        let is_name = Source::recognise(name, wanted.base_dir).is_none();
-                        if is_name {
+                    if Source::recognise(name, wanted.base_dir).is_none() {
+                        Index::change(&self.layout, |index| {
                             index.names.entry(name.to_owned()).or_insert_with(|| image.digest.clone());
-                        }
-                        Ok(())
-                    })?;
-                    return found(BoxImage { name: name.to_owned(), ..image });
+                            Ok(())
+                        })?;
+                    }
+                    return Ok(Some(BoxImage { name: name.to_owned(), ..image }));
                 }
             }
-            task.report(Phase::NextSource, 0, None);
         }
-        Err(self.not_to_be_had(wanted, pin, failures)?)
+        Ok(None)
+    }
+
+    /// Where the registry, or the document that the Labfile names, has the version that is held to today.
+    ///
+    /// # Errors
+    /// [`Kind::Interrupted`]; what else goes wrong has been said by a place that was tried before.
+    fn published(&self, wanted: &Wanted<'_>, pin: &Pin, task: &mut Task<'_>) -> Result<Option<Source>> {
+        let name = wanted.reference;
+        let document = match Source::recognise(name, wanted.base_dir) {
+            Some(Ok(source)) => real(source),
+            None if registry::is_name(name) => Source::Url(format!("{}/{name}", self.registry)),
+            _ => return Ok(None),
+        };
+        let metadata = match self.metadata_at(&document, &Wanted { fresh: true, ..*wanted }, task) {
+            Ok(Some(metadata)) => metadata,
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+            _ => return Ok(None),
+        };
+        let version = pin.version.as_deref().and_then(|version| version.parse().ok());
+        let Ok(choice) = metadata.choose(name, version.as_ref(), registry::host_arch()) else {
+            return Ok(None);
+        };
+        let other = |sum: &Checksum| sum.algorithm == Algorithm::Sha256 && sum.hex != pin.sha256;
+        if version.is_none() || choice.expected.sums.iter().any(other) {
+            return Ok(None);
+        }
+        Ok(registry::relative_to(&document, &choice.url).ok().map(real))
     }
 
     /// Where the box that is held to may be had from.

@@ -53,7 +53,7 @@ impl Store {
     }
 
     /// What stands at a source, if it is a document that describes a box.
-    fn metadata_at(
+    pub(super) fn metadata_at(
         &self,
         source: &Source,
         wanted: &Wanted<'_>,

@@ -52,6 +52,7 @@ pub struct Cmd {
     timeout: Option<Duration>,
     missing_hint: Option<String>,
     background: bool,
+    held: Option<File>,
 }
 
 impl Cmd {
@@ -65,6 +66,7 @@ impl Cmd {
             timeout: None,
             missing_hint: None,
             background: false,
+            held: None,
         }
     }
 
@@ -108,6 +110,19 @@ impl Cmd {
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
+    }
+
+    /// Gives it the open file `lock` as its standard input, from which there is nothing to read: on Unix a lock on
+    /// the file's description (`File::lock`) then lasts until the process has ended, even where we end first.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when the file cannot be opened twice.
+    pub fn holding(mut self, lock: &File) -> Result<Self> {
+        let held = lock.try_clone();
+        let held =
+            held.map_err(|source| Error::new(Kind::Io, format!("could not open a lock twice: {source}")))?;
+        self.held = Some(held);
+        Ok(self)
     }
 
     /// What to tell a user who does not have the program.
@@ -311,9 +326,14 @@ impl Cmd {
     where
         F: FnOnce(&mut dyn Write) -> io::Result<()> + Send,
     {
+        let input = match &self.held {
+            _ if feed.is_some() => Stdio::piped(),
+            Some(lock) => lock.try_clone().map_or_else(|_| Stdio::null(), Stdio::from),
+            None => Stdio::null(),
+        };
         let mut child = self
             .command()
-            .stdin(if feed.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

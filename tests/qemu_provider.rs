@@ -152,6 +152,7 @@ fn machine(number: u16, inside: &Path, run_dir: &Path, ssh_port: u16, network_po
             address: Ipv4Addr::new(192, 168, 56, 0),
             prefix: 24,
             port: network_port,
+            internal: false,
         },
         ssh_port,
         forwards: Vec::new(),

@@ -41,7 +41,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::guest::Access;
 use crate::guest::keys::{self, LabKey};
-use crate::labfile::model::Machine;
+use crate::labfile::model::{Machine, NetworkKind};
 use crate::labfile::{self, Labfile, LoadError, Loaded};
 use crate::provider::{MachineSpec, PrivateNetwork, Provider, Settings};
 
@@ -161,13 +161,18 @@ impl<'a> Lab<'a> {
     pub fn open(context: &'a Context<'a>, place: Place, change: bool) -> Result<Option<Self>> {
         let files = place.files();
         if !files.root().is_dir() {
+            if change {
+                // Somebody has removed it without `lab destroy`.
+                providers::forget(&files.machines(), &context.home)?;
+            }
             return Ok(None);
         }
         let take = || Lock::take(&files.lock(), &context.command, &context.cancel, context.sink);
         let lock = if change { Some(take()?) } else { None };
         let Some(state) = state::read(&files.state())? else {
             if let Some(lock) = lock {
-                // A command was killed before it had made anything.
+                // A command was killed before it had made anything, or the state is lost.
+                providers::forget(&files.machines(), &context.home)?;
                 down::remove_lab_dir(&files, lock)?;
             }
             return Ok(None);
@@ -274,6 +279,10 @@ impl<'a> Lab<'a> {
                 address: network.map_or(std::net::Ipv4Addr::UNSPECIFIED, |network| network.address),
                 prefix: network.map_or(0, |network| network.prefix),
                 port: state.network_port,
+                internal: self
+                    .labfile
+                    .as_ref()
+                    .is_ok_and(|labfile| labfile.network_kind == NetworkKind::Internal),
             },
             ssh_port: record.ssh_port,
             forwards: record.forwards.clone(),

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::guest::{access, keys};
 use crate::labfile::Labfile;
 use crate::labfile::model::Machine;
-use crate::provider::{Availability, PowerState};
+use crate::provider::{Availability, MachineSpec, PowerState};
 
 use super::event::Event;
 use super::files::{choose_run_dir, make_run_dir};
@@ -129,10 +129,14 @@ fn begin(
     let (state, checked) = match known {
         Some(state) => (state.clone(), None),
         None => {
+            providers::forget(&place.files().machines(), &context.home)?;
             let first = images.values().next().ok_or_else(|| Error::internal("a new lab without a box"))?;
             let wanted = options.provider.as_deref().or(labfile.provider.as_deref());
             let chosen = providers::choose(wanted, &first.hardware, &context.home, &context.cancel)?;
-            (new_state(chosen.0.name()), Some(chosen.1))
+            if let Some(why) = chosen.why {
+                context.sink.note(why);
+            }
+            (new_state(chosen.provider.name()), Some(chosen.availability))
         }
     };
     Ok(Begun { images, state, checked })
@@ -203,7 +207,10 @@ impl Lab<'_> {
     fn undone(self, error: Error) -> Error {
         let states = self.power_states(&self.names());
         if states.is_ok_and(|states| states.iter().all(|state| *state == PowerState::Absent)) {
-            // The first error is the one to hear of; `lab destroy` would tell of this one.
+            for (name, record) in &self.store.snapshot().machines {
+                // What was prepared for them. The first error is the one to hear of.
+                let _ = self.provider.destroy(&self.spec(name, record));
+            }
             let _ = self.vanish();
         }
         error
@@ -233,6 +240,13 @@ impl Lab<'_> {
         }
         make_run_dir(&state.run_dir)?;
         keys::write_insecure_key(&self.files.insecure_key())?;
+        let specs: Vec<MachineSpec> = machines
+            .iter()
+            .filter_map(|machine| Some(self.spec(&machine.name, state.machines.get(&machine.name)?)))
+            .collect();
+        for note in self.provider.prepare_network(&specs)? {
+            self.context.sink.note(note);
+        }
         let mut prepared = BTreeSet::new();
         for record in records {
             if !prepared.insert(&record.image.digest) {

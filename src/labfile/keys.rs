@@ -265,14 +265,24 @@ pub static NETWORK: Section = Section {
     title: "[network]",
     id: "network",
     doc: "The private network between the machines.",
-    keys: &[Key {
-        name: "private",
-        takes: Type::Network,
-        doc: "Its addresses, with a prefix length from /8 to /29. The first one is kept for this computer.",
-        default: "\"192.168.56.0/24\"",
-        example: "\"192.168.56.0/24\"",
-        words: &["cidr", "subnet", "range", "private_network", "address", "ip"],
-    }],
+    keys: &[
+        Key {
+            name: "private",
+            takes: Type::Network,
+            doc: "Its addresses, with a prefix length from /8 to /29. The first one is kept for this computer.",
+            default: "\"192.168.56.0/24\"",
+            example: "\"192.168.56.0/24\"",
+            words: &["cidr", "subnet", "range", "private_network", "address", "ip"],
+        },
+        Key {
+            name: "kind",
+            takes: Type::Choice(&["host-only", "internal"]),
+            doc: "Who is on it: the machines and this computer (on VirtualBox; QEMU has no place for it), or the machines alone.",
+            default: "\"host-only\"",
+            example: "\"internal\"",
+            words: &["type", "mode", "intnet", "virtualbox__intnet"],
+        },
+    ],
 };
 
 /// `[machine.NAME]`.

@@ -21,6 +21,8 @@ pub struct Labfile {
     pub catalogue: Option<PathBuf>,
     /// The private network.
     pub network: Network,
+    /// `[network] kind`.
+    pub network_kind: NetworkKind,
     /// The machines, in the file's order. At least one.
     pub machines: Vec<Machine>,
     /// `[check.NAME]`, in the file's order.
@@ -51,6 +53,16 @@ impl Network {
     pub fn broadcast(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(self.address.to_bits() | !self.netmask().to_bits())
     }
+}
+
+/// Who is on a lab's private network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NetworkKind {
+    /// The machines, and this computer where the provider can give it a place there.
+    #[default]
+    HostOnly,
+    /// The machines alone.
+    Internal,
 }
 
 /// One machine, with everything that `[lab]` gives to all of them already put in.

@@ -4,6 +4,7 @@
 //! says where the machine's ssh is. Capabilities are small traits; what a provider has is data.
 
 pub mod qemu;
+pub mod virtualbox;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -76,6 +77,25 @@ pub struct PrivateNetwork {
     /// A number from 1 to 65534 that no other lab of this user holds (see `lab::ports`): QEMU's
     /// multicast port.
     pub port: u16,
+    /// This computer is to have no place on it, though the provider could give it one.
+    pub internal: bool,
+}
+
+impl PrivateNetwork {
+    /// The netmask, for example 255.255.255.0.
+    pub fn netmask(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0))
+    }
+
+    /// This computer's address, where it has a place on the network: the first one.
+    pub fn host_address(&self) -> Ipv4Addr {
+        Self::first_address(self.address)
+    }
+
+    /// The first address of the network at `address`.
+    pub fn first_address(address: Ipv4Addr) -> Ipv4Addr {
+        Ipv4Addr::from_bits(address.to_bits().saturating_add(1))
+    }
 }
 
 /// A port of this computer (on 127.0.0.1) that leads to a port of the guest. TCP.
@@ -142,6 +162,8 @@ pub struct Availability {
     pub acceleration: String,
     /// Whether that is slow enough to be said aloud.
     pub slow: bool,
+    /// Why it may not be able to start machines all the same, for people: `auto` takes another one then.
+    pub doubt: Option<String>,
 }
 
 /// A base image.
@@ -192,6 +214,16 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
+    /// Makes sure that the private network of `machines` (of one lab, about to be created or started) can be had,
+    /// and is there. Returns what is less than one may expect, in words for people.
+    ///
+    /// # Errors
+    /// Why it cannot; nothing has been made then.
+    fn prepare_network(&self, machines: &[MachineSpec]) -> Result<Vec<String>> {
+        let _ = machines;
+        Ok(Vec::new())
+    }
+
     /// The state of several machines, in their order, with as few questions as possible.
     fn states(&self, machines: &[MachineSpec]) -> Result<Vec<PowerState>>;
 
@@ -234,6 +266,13 @@ pub trait Provider: Send + Sync {
     ) -> Result<()> {
         let message = format!("{}: the {} provider cannot package machines", machine.name, self.name());
         Err(Error::new(Kind::WrongState, message))
+    }
+
+    /// Has no machines any more whose files lie, or lay, in `folder`: the state that knew them is lost. Quick where
+    /// there are none.
+    fn forget(&self, folder: &Path) -> Result<()> {
+        let _ = folder;
+        Ok(())
     }
 
     /// Where this computer reaches the machine's ssh.

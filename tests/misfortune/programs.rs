@@ -59,7 +59,14 @@ fn a_qemu_that_is_too_old() {
 #[test]
 fn providers_that_there_are_not() {
     let lab = fake::lab("", "");
-    lab.lab(&["up", "--provider", "virtualbox"]).exits(4).says(&["VirtualBox", "--provider qemu"]);
+    let path = fake::path_with(&lab, &["ssh", "ssh-keygen"]);
+    let alone = lab.env("PATH", path.to_str().unwrap());
+    alone.lab(&["up", "--provider", "virtualbox"]).exits(4).says(&[
+        "VirtualBox is not installed",
+        "VBoxManage on PATH",
+        "--provider qemu",
+    ]);
+    let lab = alone;
     lab.lab(&["up", "--provider", "kvm"]).exits(4).says(&["there is no provider kvm", "qemu"]);
     untouched(&lab);
 }

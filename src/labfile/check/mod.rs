@@ -51,6 +51,7 @@ pub(super) fn labfile(cx: &mut Cx<'_>, raw: Raw, path: &Path) -> Option<Labfile>
         provider: raw.provider,
         catalogue: raw.catalogue,
         network,
+        network_kind: raw.network_kind,
         machines,
         checks,
     })

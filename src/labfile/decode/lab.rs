@@ -4,6 +4,7 @@ use super::reader::{Reader, Slot};
 use super::{Common, Cx, Raw, lists, values};
 use crate::labfile::check::{files, names};
 use crate::labfile::keys;
+use crate::labfile::model::NetworkKind;
 
 /// `[lab]`.
 pub(super) fn lab(cx: &mut Cx<'_>, slot: &Slot<'_, '_>, raw: &mut Raw) {
@@ -28,6 +29,11 @@ pub(super) fn network(cx: &mut Cx<'_>, slot: &Slot<'_, '_>, raw: &mut Raw) {
     let private = reader.get("private");
     raw.names_a_network = private.is_some() || reader.means("private");
     raw.network = private.and_then(|slot| values::network(cx, &slot));
+    let kind = reader.get("kind").and_then(|slot| values::choice(cx, &slot));
+    raw.network_kind = match kind {
+        Some(word) if word.value == "internal" => NetworkKind::Internal,
+        _ => NetworkKind::HostOnly,
+    };
 }
 
 /// The keys that `[lab]` and `[machine.NAME]` have in common.

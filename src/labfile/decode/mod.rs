@@ -18,7 +18,9 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::keys;
-use super::model::{Check, Copy, Forward, Network, Provisioner, QemuSettings, VirtualBoxSettings};
+use super::model::{
+    Check, Copy, Forward, Network, NetworkKind, Provisioner, QemuSettings, VirtualBoxSettings,
+};
 use super::problem::{Problem, Span};
 use crate::boxes::versions::Constraint;
 use reader::Reader;
@@ -95,6 +97,7 @@ pub(super) struct Raw {
     pub(super) network: Option<At<Network>>,
     /// Whether a network is named, even if it was not understood.
     pub(super) names_a_network: bool,
+    pub(super) network_kind: NetworkKind,
     pub(super) machines: Vec<RawMachine>,
     pub(super) checks: Vec<RawCheck>,
 }

@@ -128,6 +128,7 @@ impl Provider for Qemu {
             version: version.to_string(),
             acceleration: choice.describe(),
             slow: choice.accelerator == Accelerator::Tcg,
+            doubt: None,
         })
     }
 
@@ -385,6 +386,7 @@ mod tests {
                 address: [192, 168, 56, 0].into(),
                 prefix: 24,
                 port: 5601,
+                internal: false,
             },
             ssh_port: 2222,
             forwards: vec![PortForward { host: 8080, guest: 80 }],

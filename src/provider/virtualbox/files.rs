@@ -1,0 +1,131 @@
+//! The files of a machine and of all machines, named in one place; and the locks among them.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
+use crate::provider::{MachineSpec, SharedDir};
+
+/// How often a lock is tried that another process holds.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+/// How long a call that belonged to a killed command may still hold a machine's lock.
+const LOCK_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A machine's files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Files<'a> {
+    machine: &'a MachineSpec,
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn of(machine: &'a MachineSpec) -> Self {
+        Files { machine }
+    }
+
+    /// All that VirtualBox keeps of the machine lies in here, and nothing else.
+    pub(super) fn folder(self) -> PathBuf {
+        self.machine.dir.join("virtualbox")
+    }
+
+    /// The folder that VirtualBox makes for the machine: within the folder it was given, one for its group, one for its name.
+    fn home(self) -> PathBuf {
+        self.folder().join(GROUP.trim_start_matches('/')).join(self.title())
+    }
+
+    /// The machine's name in VirtualBox.
+    pub(super) fn title(self) -> String {
+        format!("{}-{}", self.machine.lab, self.machine.name)
+    }
+
+    /// VirtualBox's settings file.
+    pub(super) fn settings(self) -> Option<PathBuf> {
+        let expected = self.home().join(format!("{}.vbox", self.title()));
+        if expected.is_file() {
+            return Some(expected);
+        }
+        // The lab may have been renamed in the Labfile since.
+        let folder = self.folder().join(GROUP.trim_start_matches('/'));
+        let homes = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+        homes
+            .filter_map(|home| Some(home.join(format!("{}.vbox", home.file_name()?.to_string_lossy()))))
+            .find(|file| file.is_file())
+    }
+
+    /// VirtualBox's log of the machine's latest run.
+    pub(super) fn log(self) -> PathBuf {
+        let home = self.settings().and_then(|file| file.parent().map(Path::to_owned));
+        home.unwrap_or_else(|| self.home()).join("Logs").join("VBox.log")
+    }
+
+    /// What the machine was last given: see [`super::machine::Given`].
+    pub(super) fn given(self) -> PathBuf {
+        self.machine.dir.join("virtualbox.json")
+    }
+
+    pub(super) fn console(self) -> PathBuf {
+        self.machine.dir.join("console.log")
+    }
+
+    /// Waits until no call of a killed command works on the machine any more; the lock is held until the file is dropped.
+    pub(super) fn lock(self) -> Result<File> {
+        let dir = &self.machine.dir;
+        fs::create_dir_all(dir).map_err(|source| Error::io("create the folder", dir, &source))?;
+        lock(&dir.join("virtualbox.lock"), LOCK_PATIENCE, &Cancel::new())?.ok_or_else(|| {
+            let message =
+                format!("{}: a VBoxManage of an earlier command still works on it", self.machine.name);
+            Error::new(Kind::WrongState, message).hint("wait until it has ended, then run the command again")
+        })
+    }
+
+    /// Whether `path` lies in the machine's folder.
+    pub(super) fn has(self, path: &Path) -> bool {
+        let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        real(path).starts_with(real(&self.folder()))
+    }
+}
+
+/// The group that machines of `lab` stand in, in VirtualBox's window.
+pub(super) const GROUP: &str = "/lab";
+
+/// The folder of what all labs share.
+pub(super) fn shared(shared: &SharedDir) -> PathBuf {
+    shared.join("virtualbox")
+}
+
+/// Takes the lock at `path`, waiting for it up to `patience`; `None` where another process has it for longer.
+pub(super) fn lock(path: &Path, patience: Duration, cancel: &Cancel) -> Result<Option<File>> {
+    let failed = |source: std::io::Error| Error::io("lock", path, &source);
+    let file =
+        File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+    let until = Instant::now() + patience;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => cancel.sleep(LOCK_PAUSE)?,
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+    }
+}
+
+/// Removes a file; one that is not there is fine.
+pub(super) fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path, &source))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder with all that is in it; one that is not there is fine.
+pub(super) fn remove_folder(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path, &source))
+        }
+        _ => Ok(()),
+    }
+}

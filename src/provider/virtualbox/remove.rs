@@ -1,0 +1,213 @@
+//! Taking machines out of VirtualBox and off the disk, and nothing else.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::answers::{self, Machine};
+use super::failure::Failure;
+use super::files::{self, Files};
+use super::manage::Manage;
+use super::registry;
+use crate::error::{Error, Kind, Result};
+use crate::provider::MachineSpec;
+
+/// Removes a machine, in whatever state it is, and what killed commands left of it.
+///
+/// # Errors
+/// [`Kind::WrongState`] when a machine that is not the lab's hangs on one of its disks; nothing has been touched then.
+pub(super) fn machine(manage: Manage<'_>, machine: &MachineSpec) -> Result<()> {
+    let files = Files::of(machine);
+    let found = find(manage, &machine.id)?;
+    if let Found::Whole(seen) = &found
+        && files.has(&seen.config)
+    {
+        check_disks(manage, &files.folder())?;
+        super::power_off(manage, seen)?;
+        unregister(manage, &machine.id)?;
+    }
+    if let Found::Broken(_) = &found {
+        // Its settings are gone or damaged. The id is ours, and no file is touched by this.
+        unregister(manage, &machine.id)?;
+    }
+    take_out_all(manage, &files.folder())?;
+    close_disks(manage, &files.folder())?;
+    files::remove_folder(&files.folder())?;
+    files::remove_file(&files.given())?;
+    files::remove_file(&files.console())
+}
+
+/// Takes all machines out of VirtualBox's list whose settings lie, or lay, in `folder`; tells whether there were any. No file is
+/// touched.
+pub(super) fn take_out_all(manage: Manage<'_>, folder: &Path) -> Result<bool> {
+    let ids = registry::machines_in(folder);
+    for id in &ids {
+        if let Found::Whole(seen) = find(manage, id)? {
+            super::power_off(manage, &seen)?;
+        }
+        unregister(manage, id)?;
+    }
+    Ok(!ids.is_empty())
+}
+
+/// Takes disks in `folder` out of VirtualBox's list that are still in it: those of a clone that failed or was killed. No file is
+/// touched.
+pub(super) fn close_disks(manage: Manage<'_>, folder: &Path) -> Result<()> {
+    let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let media = answers::media(&manage.list(&["hdds"])?);
+    let mut disks: Vec<_> = media
+        .into_iter()
+        .filter(|medium| medium.location.starts_with(folder) || medium.location.starts_with(&real))
+        .collect();
+    // One that others are a difference to is refused: those first.
+    loop {
+        let before = disks.len();
+        let mut left = Vec::new();
+        for disk in disks {
+            if manage.call(["closemedium", "disk", &disk.id])?.is_err() {
+                left.push(disk);
+            }
+        }
+        disks = left;
+        if disks.is_empty() || disks.len() == before {
+            return Ok(());
+        }
+    }
+}
+
+/// What there is already of a machine that is to be cloned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nothing, or nothing any more.
+    Nothing,
+    /// The machine; VirtualBox knows it.
+    Machine,
+}
+
+/// Looks after what is there of a machine that VirtualBox does not show. One that was whole is made known to VirtualBox again;
+/// anything less is removed.
+///
+/// # Errors
+/// [`Kind::StateDamaged`] when it was whole and VirtualBox cannot read it: it may hold somebody's work.
+pub(super) fn look_after(manage: Manage<'_>, machine: &MachineSpec) -> Result<Before> {
+    let files = Files::of(machine);
+    let settings = files.settings().filter(|file| settings_id(file).as_deref() == Some(&machine.id));
+    // The notes are written when a machine has all it is to have.
+    let was_whole = settings.filter(|_| files.given().exists());
+    match find(manage, &machine.id)? {
+        Found::Whole(seen) if files.has(&seen.config) && seen.config.exists() => return Ok(Before::Machine),
+        Found::Whole(seen) if seen.config.exists() => return Err(copied()),
+        Found::Whole(seen) => {
+            // Its files were removed under VirtualBox.
+            super::power_off(manage, &seen)?;
+            unregister(manage, &machine.id)?;
+        }
+        Found::Broken(failure) if files.given().exists() && was_whole.is_none() => {
+            return Err(unreadable(machine).detail(failure.words()));
+        }
+        // Half made; or its folder has been moved.
+        Found::Broken(_) => unregister(manage, &machine.id)?,
+        Found::Nothing => {}
+    }
+    if let Some(settings) = was_whole {
+        return match register(manage, &settings)? {
+            None => Ok(Before::Machine),
+            Some(failure) => Err(unreadable(machine).detail(failure.words())),
+        };
+    }
+    take_out_all(manage, &files.folder())?;
+    close_disks(manage, &files.folder())?;
+    files::remove_folder(&files.folder())?;
+    files::remove_file(&files.given())?;
+    Ok(Before::Nothing)
+}
+
+/// What VirtualBox has under an id.
+enum Found {
+    Nothing,
+    /// Known, and its settings cannot be read.
+    Broken(Failure),
+    Whole(Machine),
+}
+
+fn find(manage: Manage<'_>, id: &str) -> Result<Found> {
+    match manage.call(["showvminfo", id, "--machinereadable"])? {
+        Ok(answer) => answers::machine(&answer.out).map(Found::Whole).ok_or_else(|| {
+            Error::new(Kind::ProgramFailed, "VBoxManage did not say where the machine is")
+                .detail(answer.out.trim_end())
+        }),
+        Err(failure) if failure.is_not_found() => Ok(Found::Nothing),
+        Err(failure) if failure.is_inaccessible() => Ok(Found::Broken(failure)),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Takes a machine out of VirtualBox's list. With it go its media, from the list; no file is touched.
+fn unregister(manage: Manage<'_>, id: &str) -> Result<()> {
+    match manage.call(["unregistervm", id])? {
+        Err(failure) if !failure.is_not_found() => Err(failure.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a machine known to VirtualBox; or why it cannot be. Its disks went out of the list with it: a look at each takes it
+/// up again, the older ones before those that are a difference to them.
+fn register(manage: Manage<'_>, settings: &Path) -> Result<Option<Failure>> {
+    let mut disks = settings.parent().map(|home| disks_in(&home.join("Snapshots"))).unwrap_or_default();
+    loop {
+        let before = disks.len();
+        let mut left = Vec::new();
+        for disk in disks {
+            let words = [Path::new("showmediuminfo"), Path::new("disk"), &disk];
+            if manage.call(words)?.is_err() {
+                left.push(disk);
+            }
+        }
+        disks = left;
+        if disks.is_empty() || disks.len() == before {
+            break;
+        }
+    }
+    Ok(manage.call([Path::new("registervm"), settings])?.err())
+}
+
+fn disks_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == "vdi")).collect()
+}
+
+/// The id in a settings file: that of its first `Machine`.
+fn settings_id(file: &Path) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let document = roxmltree::Document::parse(&text).ok()?;
+    let machine =
+        document.descendants().find(|node| node.is_element() && node.tag_name().name() == "Machine")?;
+    Some(machine.attribute("uuid")?.trim_matches(['{', '}']).to_owned())
+}
+
+/// Refuses to take disks away from under a machine that is not the lab's: a clone that a user made of it.
+fn check_disks(manage: Manage<'_>, folder: &Path) -> Result<()> {
+    let media = answers::media(&manage.list(&["hdds"])?);
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    match answers::media_of_others(&media, &folder).first() {
+        None => Ok(()),
+        Some(medium) => {
+            Err(Error::new(Kind::WrongState, "another machine in VirtualBox is linked to its disk")
+                .detail(format!("that machine's disk: {}", medium.location.display()))
+                .hint("remove that machine first, or make a full clone of it, then run the command again"))
+        }
+    }
+}
+
+/// The error for a machine whose id VirtualBox knows from another folder.
+pub(super) fn copied() -> Error {
+    Error::new(Kind::WrongState, "VirtualBox has this machine already, in another folder")
+        .hint("was the lab's folder copied? Then remove .lab in the copy, and type `lab up` again")
+}
+
+fn unreadable(machine: &MachineSpec) -> Error {
+    let folder = Files::of(machine).folder();
+    Error::new(Kind::StateDamaged, "VirtualBox cannot read the machine's settings")
+        .detail(format!("they lie in {}", folder.display()))
+        .hint("the file beside them that ends in .vbox-prev is the state before the last change: copy it over the .vbox file")
+        .hint(format!("or give the machine up: `lab destroy {}`", machine.name))
+}

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may stop at the first surprise")]
 
+pub mod moments;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -140,6 +142,12 @@ impl TestLab {
         lab
     }
 
+    /// Shares a home with other labs.
+    pub fn at_home(mut self, home: &Path) -> Self {
+        self.home = home.to_owned();
+        self
+    }
+
     /// Sets an environment variable for every later run.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.envs.push((name.to_owned(), value.to_owned()));
@@ -161,15 +169,21 @@ impl TestLab {
     }
 
     /// Puts a program named `ssh` first on the path that notes each call and gives way to the real one.
-    pub fn counting_ssh(mut self) -> Self {
-        let (bin, calls) = (self.root().join("bin"), self.root().join("ssh-calls"));
+    pub fn counting_ssh(self) -> Self {
+        self.counting("ssh")
+    }
+
+    /// Puts a program called `name` first on the path that notes each call and gives way to the real one.
+    pub fn counting(mut self, name: &str) -> Self {
+        let (bin, calls) = (self.root().join("bin"), self.root().join(format!("{name}-calls")));
         let path = std::env::var("PATH").unwrap();
+        // One write for each line: several calls at once do not mix.
         let line = format!(
-            "#!/bin/sh\necho \"$*\" | tr '\\n' ' ' >>'{0}'; echo >>'{0}'\nPATH='{path}' exec ssh \"$@\"\n",
+            "#!/bin/sh\nline=$(echo \"$*\" | tr '\\n' ' ')\necho \"$line\" >>'{0}'\nPATH='{path}' exec {name} \"$@\"\n",
             calls.display()
         );
-        self.write("bin/ssh", &line);
-        std::fs::set_permissions(bin.join("ssh"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        self.write(&format!("bin/{name}"), &line);
+        std::fs::set_permissions(bin.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .unwrap();
         self.envs.push(("PATH".into(), format!("{}:{path}", bin.display())));
         self
@@ -177,7 +191,12 @@ impl TestLab {
 
     /// The calls of ssh since the last time this was asked.
     pub fn ssh_calls(&self) -> Vec<String> {
-        let path = self.root().join("ssh-calls");
+        self.calls("ssh")
+    }
+
+    /// The calls of a counted program since the last time this was asked.
+    pub fn calls(&self, name: &str) -> Vec<String> {
+        let path = self.root().join(format!("{name}-calls"));
         let calls = std::fs::read_to_string(&path).unwrap_or_default();
         let _ = std::fs::remove_file(path);
         calls.lines().map(str::to_owned).collect()

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::files::{self, Files};
+use super::files::{self, DISK, Files};
 use super::version::Programs;
 use crate::atomic;
 use crate::boxes::{self, BoxImage};
@@ -143,12 +143,13 @@ pub(super) fn create_overlay(
             .detail(format!("{} does not exist", base.display()))
             .hint("`lab up` makes it"));
     }
-    let part = files.part()?;
+    let folder = files.part_dir()?;
+    let part = folder.path().join(DISK);
     let create = programs.img()?.args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"]);
-    said_full(create.arg(&base).arg(part.path()).timeout(IMG_PATIENCE).run(cancel), &disk)?;
+    said_full(create.arg(&base).arg(&part).timeout(IMG_PATIENCE).run(cancel), &disk)?;
     let failed = |source: std::io::Error| Error::io("create", &disk, &source);
-    File::open(part.path()).and_then(|part| part.sync_all()).map_err(failed)?;
-    part.into_temp_path().persist(&disk).map_err(|error| failed(error.error))?;
+    File::open(&part).and_then(|part| part.sync_all()).map_err(failed)?;
+    fs::rename(&part, &disk).map_err(failed)?;
     atomic::sync_dir(files.dir())
 }
 

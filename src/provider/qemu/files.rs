@@ -30,7 +30,7 @@ pub(super) const BOARD: &str = "qemu.json";
 /// There while the machine is suspended, see [`super::suspend`].
 pub(super) const SUSPENDED: &str = "suspended.json";
 
-/// How temporary files of ours begin, in the machine's folder; leftovers are removed by `destroy`.
+/// How temporary folders of ours begin, in the machine's; leftovers are removed by `destroy`.
 const PART_PREFIX: &str = ".qemu-";
 
 /// The longest path of a unix socket that both Linux (108 bytes) and macOS (104) take, with its
@@ -131,12 +131,15 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// A temporary file in the machine's folder, gone when dropped.
-    pub(super) fn part(&self) -> Result<tempfile::NamedTempFile> {
+    /// A temporary folder in the machine's, gone when dropped, for what another program makes.
+    ///
+    /// A folder, since such a program outlives a `lab` that is killed: where it would put its file is
+    /// then gone, and nothing of it can appear after `destroy`.
+    pub(super) fn part_dir(&self) -> Result<tempfile::TempDir> {
         tempfile::Builder::new()
             .prefix(PART_PREFIX)
-            .tempfile_in(self.dir)
-            .map_err(|source| Error::io("create a file in", self.dir, &source))
+            .tempdir_in(self.dir)
+            .map_err(|source| Error::io("create a folder in", self.dir, &source))
     }
 
     /// Removes all files of a machine whose QEMU has ended. Those not there are no error.
@@ -152,7 +155,9 @@ impl<'a> Files<'a> {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.starts_with(PART_PREFIX) || name.starts_with(atomic::HALF_WRITTEN) {
+            if name.starts_with(PART_PREFIX) {
+                remove_part_dir(&entry.path())?;
+            } else if name.starts_with(atomic::HALF_WRITTEN) {
                 remove(&entry.path())?;
             }
         }
@@ -175,6 +180,20 @@ pub(super) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != ErrorKind::NotFound => Err(Error::io("remove", path, &source)),
         _ => Ok(()),
+    }
+}
+
+/// Removes a folder that another program may be writing its one file into at this moment.
+fn remove_part_dir(path: &Path) -> Result<()> {
+    loop {
+        match fs::remove_dir_all(path) {
+            // The file came between the listing and the removal; the next listing has it.
+            Err(source) if source.kind() == ErrorKind::DirectoryNotEmpty => {}
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                return Err(Error::io("remove", path, &source));
+            }
+            _ => return Ok(()),
+        }
     }
 }
 

@@ -4,12 +4,14 @@
 //! says where the machine's ssh is. Capabilities are small traits; what a provider has is data.
 
 pub mod qemu;
+mod snapshots;
 pub mod virtualbox;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::snapshots::{Snapshot, Snapshots};
 use crate::boxes::seed::Seed;
 use crate::boxes::{BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
@@ -273,6 +275,11 @@ pub trait Provider: Send + Sync {
     fn forget(&self, folder: &Path) -> Result<()> {
         let _ = folder;
         Ok(())
+    }
+
+    /// How it takes snapshots, where it can.
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        None
     }
 
     /// Where this computer reaches the machine's ssh.

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::accel::Accelerator;
 use super::files::{CONSOLE, Channel, DISK, Files, PID, SEED};
+use super::version::Version;
 use crate::boxes::{Arch, DiskController, Firmware, Hardware, NicModel};
 use crate::error::{Error, Kind, Result};
 use crate::provider::{MachineSpec, PortForward, PrivateNetwork};
@@ -112,6 +113,7 @@ pub(super) fn arguments(
     board: &[String],
     accelerator: Accelerator,
     wake: Wake<'_>,
+    version: Version,
 ) -> Result<Vec<String>> {
     let mut args = Args::default();
     args.0.extend(["-nodefaults", "-no-user-config"].map(str::to_owned));
@@ -136,6 +138,12 @@ pub(super) fn arguments(
     args.add("-netdev", nat(machine.ssh_port, &machine.forwards));
     args.add("-netdev", private(&machine.network));
     args.add("-object", "rng-builtin,id=entropy");
+    // The card pretends to negotiate its speed for half a second. Linux looks at once, and then every two
+    // seconds: a machine answered that much later, or not, by chance. Not a part of the board, which
+    // other versions have to take as well.
+    if machine.hardware.nic == NicModel::E1000 && version.can_skip_negotiation() {
+        args.add("-global", "e1000.autonegotiation=off");
+    }
     if let Wake::Load(snapshot) = wake {
         args.0.push("-S".to_owned());
         args.add("-loadvm", snapshot);
@@ -240,7 +248,8 @@ mod tests {
 
     fn line(machine: &MachineSpec, accelerator: Accelerator, wake: Wake<'_>) -> String {
         let board = board(machine, accelerator).unwrap();
-        let args = arguments(machine, &board, accelerator, wake).unwrap();
+        let version = Version { major: 7, minor: 2, micro: 0 };
+        let args = arguments(machine, &board, accelerator, wake, version).unwrap();
         // One option per line.
         args.join(" ").replace(" -", "\n-")
     }
@@ -263,6 +272,7 @@ mod tests {
         -netdev user,id=nat,ipv6=off,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:8080-:80
         -netdev socket,id=private,mcast=230.116.50.246:5601,localaddr=127.0.0.1
         -object rng-builtin,id=entropy
+        -global e1000.autonegotiation=off
         -uuid 0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0
         -machine pc
         -cpu Nehalem
@@ -280,6 +290,20 @@ mod tests {
         -device virtio-rng-pci,rng=entropy,addr=0x10
         -serial chardev:console
         ");
+    }
+
+    #[test]
+    fn only_a_card_and_a_version_that_have_negotiation_are_told_to_skip_it() {
+        let told = |machine: &MachineSpec, major| {
+            let version = Version { major, minor: 0, micro: 0 };
+            let args = arguments(machine, &[], Accelerator::Tcg, Wake::Boot, version).unwrap();
+            args.iter().any(|arg| arg.contains("autonegotiation"))
+        };
+        let mut machine = machine();
+        assert!(told(&machine, 7));
+        assert!(!told(&machine, 8));
+        machine.hardware.nic = NicModel::Virtio;
+        assert!(!told(&machine, 7));
     }
 
     #[test]

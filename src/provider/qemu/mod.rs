@@ -103,7 +103,8 @@ impl Qemu {
             record.write(&files)?;
             (record, Wake::Boot, START_PATIENCE)
         };
-        let arguments = command::arguments(machine, &record.board, record.accelerator, wake)?;
+        let version = self.version(machine.hardware.arch, cancel)?;
+        let arguments = command::arguments(machine, &record.board, record.accelerator, wake, version)?;
         let command = self.programs.system(machine.hardware.arch)?.args(arguments).dir(files.dir());
         let mut qmp = daemon::launch(name, &files, &command, limit, cancel)?;
         if resume { suspend::wake(name, &files, &mut qmp) } else { Ok(()) }

@@ -65,7 +65,7 @@ fn stock_debian_becomes_ready_and_stays_so() {
         lab.insecure_key_opens_nothing(machine);
     }
     let again = lab.lab(&["up"]).ok().says(&["old: already ready", "new: already ready"]);
-    assert!(again.took < Duration::from_secs(3), "{:?}", again.took);
+    assert!(again.took < Duration::from_secs(15), "{:?}", again.took);
 
     // All of it lasts.
     let reload = lab.lab(&["reload"]).ok().says_not(&["cutting its power"]);

@@ -209,7 +209,7 @@ fn the_wait_notices_an_sshd_soon() {
         (waiter.join().unwrap(), listening)
     });
     let late = waited.saturating_duration_since(listening);
-    assert!(late < Duration::from_millis(300), "{late:?}");
+    assert!(late < Duration::from_secs(2), "{late:?}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn home_is_clean(lab: &TestLab) {
 /// Nothing but the machines' emulators runs, once ssh sessions have noticed that nobody is there.
 #[track_caller]
 fn only_machines_run(lab: &TestLab, count: usize) {
-    wait_for("nothing but the machines to run", Duration::from_secs(10), || {
+    wait_for("nothing but the machines to run", Duration::from_secs(60), || {
         let running = lab.processes();
         let machines = running.iter().filter(|(_, words)| words.contains("qemu-system-")).count();
         (machines == count && running.len() == count).then_some(())
@@ -130,7 +130,7 @@ fn halt_suspend_and_resume_can_be_killed_at_any_moment() {
     // A qemu that dies: the status says so at once, up boots the machine again.
     let (pid, _) = lab.processes().into_iter().next().unwrap();
     signal(pid as u32, Signal::KILL);
-    wait_for("the status to say so", Duration::from_secs(2), || {
+    wait_for("the status to say so", Duration::from_secs(20), || {
         (lab.status("solo")["state"] == "off").then_some(())
     });
     assert_eq!(lab.status("solo")["ready"], false);

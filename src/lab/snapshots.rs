@@ -229,9 +229,9 @@ impl Lab<'_> {
         }
         let kept = Kept::of(&record, self.files.known_hosts(name).exists());
         self.store.update_record(name, |record| record.snapshots.insert(snapshot.to_owned(), kept))?;
-        let taken = self.journal.step(name, "take a snapshot", || {
-            snapshots.take(&spec, snapshot, &self.context.cancel)
-        });
+        let taken = self
+            .journal
+            .step(name, "take a snapshot", || snapshots.take(&spec, snapshot, &self.context.cancel));
         if taken.is_err() {
             let _ = self.store.update_record(name, |record| record.snapshots.remove(snapshot));
         }
@@ -240,9 +240,8 @@ impl Lab<'_> {
 
     fn drop_snapshot(&self, snapshots: &dyn Snapshots, name: &str, snapshot: &str) -> Result<()> {
         let spec = self.spec(name, &self.record(name)?);
-        self.journal.step(name, "delete a snapshot", || {
-            snapshots.delete(&spec, snapshot, &self.context.cancel)
-        })?;
+        self.journal
+            .step(name, "delete a snapshot", || snapshots.delete(&spec, snapshot, &self.context.cancel))?;
         self.store.update_record(name, |record| record.snapshots.remove(snapshot)).map(drop)
     }
 
@@ -262,9 +261,8 @@ impl Lab<'_> {
             record.failure = None;
             record.steps.clear();
         })?;
-        self.journal.step(name, "restore a snapshot", || {
-            snapshots.restore(&spec, snapshot, &self.context.cancel)
-        })?;
+        self.journal
+            .step(name, "restore a snapshot", || snapshots.restore(&spec, snapshot, &self.context.cancel))?;
         let state = self.provider.states(std::slice::from_ref(&spec))?.first().copied();
         let state = state.unwrap_or(PowerState::Off);
         if let Some(kept) = record.snapshots.get(snapshot) {
@@ -307,9 +305,8 @@ impl Lab<'_> {
 
     fn in_labfile(&self, name: &str) -> Result<&Machine> {
         self.labfile()?;
-        self.machine(name).ok_or_else(|| {
-            Error::new(Kind::UnknownMachine, format!("{name} is not in the Labfile any more"))
-        })
+        self.machine(name)
+            .ok_or_else(|| Error::new(Kind::UnknownMachine, format!("{name} is not in the Labfile any more")))
     }
 
     fn snapshooter(&self) -> Result<&dyn Snapshots> {

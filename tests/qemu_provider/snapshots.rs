@@ -226,6 +226,18 @@ fn monitor(bench: &Bench, command: &str) {
 
 #[test]
 #[ignore = "needs qemu-system-x86_64; run by scripts/test"]
+fn a_disk_that_is_made_anew_has_no_snapshots() {
+    let bench = Bench::new(1).up();
+    bench.take("a");
+    bench.suspend();
+    fs::remove_file(bench.first().dir.join("disk.qcow2")).unwrap();
+    bench.qemu.create(bench.first(), &bench.cancel).unwrap();
+    assert_eq!((bench.state(), bench.names()), (PowerState::Off, vec![]));
+    bench.start();
+}
+
+#[test]
+#[ignore = "needs qemu-system-x86_64; run by scripts/test"]
 fn a_snapshot_waits_for_a_qemu_img_that_outlived_its_lab() {
     let bench = Bench::new(1);
     bench.base();
@@ -281,6 +293,7 @@ fn a_snapshot_for_which_there_is_no_room_leaves_the_machine_as_it_is() {
         fill.kill().unwrap();
         fill.wait().unwrap();
         fs::remove_file(dir.join("filler")).unwrap();
+        mount("remount,size=900m");
         bench.take("now");
         bench.restore("now");
         bench.start();

@@ -30,7 +30,9 @@ use self::files::{Channel, Files};
 use self::qmp::{Failure, Qmp};
 use self::suspend::Record;
 use self::version::{Programs, Version};
-use super::{Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots};
+use super::{
+    Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots,
+};
 use crate::atomic;
 use crate::boxes::{Arch, BoxImage, Hardware};
 use crate::cancel::Cancel;
@@ -96,7 +98,7 @@ impl Qemu {
     fn launch(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
         let files = Files::of(machine);
         let name = &machine.name;
-        tags::wait_until_free(name, &files, cancel)?;
+        tags::wait_until_free(&files, cancel)?;
         suspend::settle(&self.programs, &files)?;
         let saved = suspend::saved(name, &files)?;
         let (record, wake, limit) = match &saved {
@@ -166,11 +168,17 @@ impl Provider for Qemu {
     }
 
     fn create(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        let files = Files::of(machine);
+        if !files.disk().exists() {
+            // Of a disk that somebody has removed.
+            suspend::forget(&files)?;
+            files::remove(&files.snapshots())?;
+        }
         // Before the disk, with which the machine exists.
         if let Some(seed) = machine.seed()? {
-            atomic::write(&Files::of(machine).seed(), &seed)?;
+            atomic::write(&files.seed(), &seed)?;
         }
-        base::create_overlay(&self.programs, &self.shared, &machine.image, &Files::of(machine), cancel)
+        base::create_overlay(&self.programs, &self.shared, &machine.image, &files, cancel)
     }
 
     fn start(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {

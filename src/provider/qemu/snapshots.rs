@@ -232,10 +232,10 @@ mod tests {
         let snapshots = vec![entry("b", Some(board.clone())), entry("a", None)];
         Book { version: VERSION, snapshots }.write(&files).unwrap();
         let listed = qemu.list(&machine).unwrap();
-        assert_eq!(listed.iter().map(|one| (one.name.as_str(), one.with_ram)).collect::<Vec<_>>(), [
-            ("b", true),
-            ("a", false)
-        ]);
+        assert_eq!(
+            listed.iter().map(|one| (one.name.as_str(), one.with_ram)).collect::<Vec<_>>(),
+            [("b", true), ("a", false)]
+        );
         suspend::restore(&files, Saved { tag: "lab.x".to_owned(), board }).unwrap();
         assert_eq!(needed(&files).unwrap(), ["lab.x", "lab.b", "lab.a"]);
     }

@@ -276,6 +276,24 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_an_earlier_release_suspended_can_be_woken() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = machine_in(dir.path());
+        let files = Files::of(&machine);
+        assert_eq!(saved("web1", &files).unwrap(), None);
+        std::fs::write(files.suspended(), r#"{"version": 1, "snapshot": "lab-suspend"}"#).unwrap();
+        assert_eq!(saved("web1", &files).unwrap_err().kind(), Kind::StateDamaged);
+        record("pc").write(&files).unwrap();
+        let expected = Saved { tag: "lab-suspend".to_owned(), board: record("pc") };
+        assert_eq!(saved("web1", &files).unwrap(), Some(expected));
+        assert_eq!(tags_in_use(&files).unwrap(), ["lab-suspend"]);
+        // The board of a snapshot goes with it, whatever the machine was started with since.
+        let other = Saved { tag: "lab.x".to_owned(), board: record("q35") };
+        restore(&files, other.clone()).unwrap();
+        assert_eq!(saved("web1", &files).unwrap(), Some(other));
+    }
+
+    #[test]
     fn the_record_survives_and_a_newer_or_missing_one_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let machine = machine_in(dir.path());

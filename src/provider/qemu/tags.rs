@@ -47,8 +47,7 @@ pub(super) fn save(qmp: &mut Qmp) -> Result<String, Failure> {
 /// Deletes the tags that are not `needed` from the disk of a machine that has a QEMU.
 pub(super) fn sweep_live(qmp: &mut Qmp, needed: &[String]) -> Result<(), Failure> {
     let nodes = qmp.execute("query-named-block-nodes", json!({ "flat": true }), ANSWER)?;
-    let node =
-        nodes.as_array().and_then(|nodes| nodes.iter().find(|node| node["node-name"] == DISK_NODE));
+    let node = nodes.as_array().and_then(|nodes| nodes.iter().find(|node| node["node-name"] == DISK_NODE));
     for tag in superfluous(node.map_or(&Value::Null, |node| &node["image"]), needed) {
         qmp.job("snapshot-delete", json!({ "tag": tag, "devices": [DISK_NODE] }), RAM_PATIENCE)?;
     }
@@ -82,8 +81,8 @@ pub(super) fn sweep(programs: &Programs, files: &Files<'_>, needed: &[String]) -
 }
 
 /// Waits until no `qemu-img` works on the disk any more: one outlives the `lab` that started it.
-pub(super) fn wait_until_free(machine: &str, files: &Files<'_>, cancel: &Cancel) -> Result<()> {
-    if files.disk_lock().exists() { lock(machine, files, cancel).map(drop) } else { Ok(()) }
+pub(super) fn wait_until_free(files: &Files<'_>, cancel: &Cancel) -> Result<()> {
+    if files.disk_lock().exists() { lock(files, cancel).map(drop) } else { Ok(()) }
 }
 
 /// Our tags in an image, as QEMU describes it, that are not `needed`.
@@ -99,13 +98,13 @@ fn superfluous(image: &Value, needed: &[String]) -> Vec<String> {
 
 /// Runs `qemu-img` on the machine's disk, which it alone may use meanwhile.
 fn img(programs: &Programs, files: &Files<'_>, args: &[&str], cancel: &Cancel) -> Result<String> {
-    let lock = lock("the machine", files, cancel)?;
+    let lock = lock(files, cancel)?;
     let command: Cmd = programs.img()?.args(args).arg(files.disk()).timeout(IMG_PATIENCE);
     command.holding(&lock)?.run(cancel)
 }
 
 /// Held by each `qemu-img`, and so until the last of them has ended.
-fn lock(machine: &str, files: &Files<'_>, cancel: &Cancel) -> Result<File> {
+fn lock(files: &Files<'_>, cancel: &Cancel) -> Result<File> {
     let path = files.disk_lock();
     let failed = |source: std::io::Error| Error::io("lock", &path, &source);
     let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
@@ -115,8 +114,10 @@ fn lock(machine: &str, files: &Files<'_>, cancel: &Cancel) -> Result<File> {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if Instant::now() < until => cancel.sleep(LOCK_PAUSE)?,
             Err(TryLockError::WouldBlock) => {
-                let message = format!("{machine}: its disk is in use by a qemu-img that does not end");
-                return Err(Error::new(Kind::Monitor, message).detail(format!("it holds {}", path.display())));
+                let message = format!("a qemu-img that does not end works on {}", files.disk().display());
+                return Err(Error::new(Kind::Monitor, message)
+                    .detail(format!("it holds {}", path.display()))
+                    .hint("end that process, then run the same command again"));
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }

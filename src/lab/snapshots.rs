@@ -311,8 +311,9 @@ impl Lab<'_> {
 
     fn snapshooter(&self) -> Result<&dyn Snapshots> {
         self.provider.snapshots().ok_or_else(|| {
-            let message = format!("{} cannot take snapshots yet", self.provider.name());
-            Error::new(Kind::WrongState, message).hint("`lab destroy` and `lab up` make machines anew")
+            let provider = self.provider.name();
+            Error::new(Kind::WrongState, format!("{provider} cannot take snapshots yet"))
+                .hint("`lab destroy` and `lab up` make machines anew")
         })
     }
 }

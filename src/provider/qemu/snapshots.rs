@@ -65,9 +65,10 @@ impl Book {
     fn find(&self, machine: &MachineSpec, name: &str) -> Result<usize> {
         self.snapshots.iter().position(|entry| entry.name == name).ok_or_else(|| {
             let names: Vec<&str> = self.snapshots.iter().map(|entry| entry.name.as_str()).collect();
-            let error = wrong_state(machine, &format!("has no snapshot {name}"));
+            let machine = &machine.name;
+            let error = Error::new(Kind::WrongState, format!("{machine} has no snapshot {name}"));
             match names.as_slice() {
-                [] => error.hint(format!("`lab snapshot save {name} {}` takes one", machine.name)),
+                [] => error.hint(format!("`lab snapshot save {name} {machine}` takes one")),
                 names => error.hint(format!("it has: {}", names.join(", "))),
             }
         })
@@ -96,8 +97,9 @@ impl Snapshots for Qemu {
         cancel.check()?;
         let mut book = Book::read(&files)?;
         if book.snapshots.iter().any(|entry| entry.name == name) {
-            return Err(wrong_state(machine, &format!("has a snapshot {name} already"))
-                .hint(format!("take another name, or `lab snapshot delete {name} {}` first", machine.name)));
+            let machine = &machine.name;
+            return Err(Error::new(Kind::WrongState, format!("{machine} has a snapshot {name} already"))
+                .hint(format!("take another name, or `lab snapshot delete {name} {machine}` first")));
         }
         let (tag, board) = match state(machine)? {
             PowerState::Absent => {

@@ -114,10 +114,13 @@ fn lock(files: &Files<'_>, cancel: &Cancel) -> Result<File> {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if Instant::now() < until => cancel.sleep(LOCK_PAUSE)?,
             Err(TryLockError::WouldBlock) => {
-                let message = format!("a qemu-img that does not end works on {}", files.disk().display());
-                return Err(Error::new(Kind::Monitor, message)
-                    .detail(format!("it holds {}", path.display()))
-                    .hint("end that process, then run the same command again"));
+                let disk = files.disk();
+                return Err(Error::new(
+                    Kind::Monitor,
+                    format!("a qemu-img that does not end works on {}", disk.display()),
+                )
+                .detail(format!("it holds {}", path.display()))
+                .hint("end that process, then run the same command again"));
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }

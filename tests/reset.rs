@@ -126,6 +126,12 @@ fn what_has_been_provisioned_goes_back_with_the_snapshot() {
     assert_eq!(lab.status("solo")["ready"], true);
     lab.lab(&["snapshot", "save", "a b"]).exits(2).says(&["cannot be called"]);
     lab.lab(&["snapshot", "save", "bare"]).ok().says(&["solo: snapshot taken"]);
+    let complete = lab
+        .command(&["--", "lab", "snapshot", "restore", "b"])
+        .envs([("LAB_COMPLETE", "bash"), ("_CLAP_IFS", "\n"), ("_CLAP_COMPLETE_INDEX", "3")])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(complete.stdout).unwrap().trim_end(), "bare");
     lab.lab(&["snapshot", "save", "bare"]).exits(7).says(&["solo has a snapshot bare already"]);
     lab.lab(&["snapshot", "restore", "bear", "--yes"]).exits(7).says(&["solo has no snapshot bear"]);
 

@@ -22,6 +22,15 @@ pub(super) fn machines() -> ArgValueCandidates {
     })
 }
 
+/// The snapshots of its machines.
+pub(super) fn snapshots() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let state = here().and_then(|place| state::read(&place.files().state()).ok().flatten());
+        let records = state.into_iter().flat_map(|state| state.machines.into_values());
+        candidates(records.flat_map(|record| record.snapshots.into_keys()))
+    })
+}
+
 /// Its checks.
 pub(super) fn checks() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {

@@ -19,9 +19,11 @@ mod open;
 mod port;
 mod provision;
 mod reload;
+mod reset;
 mod resume;
 mod schema;
 mod signals;
+mod snapshot;
 mod ssh;
 mod ssh_config;
 mod status;
@@ -108,6 +110,8 @@ enum Verb {
     Reload(reload::Args),
     Suspend(suspend::Args),
     Resume(resume::Args),
+    Reset(reset::Args),
+    Snapshot(snapshot::Args),
     Destroy(destroy::Args),
     Logs(logs::Args),
     Port(port::Args),
@@ -208,6 +212,8 @@ fn run(cli: Cli, ui: Ui) -> Result<Status> {
         Verb::Reload(args) => args.run(&app),
         Verb::Suspend(args) => args.run(&app),
         Verb::Resume(args) => args.run(&app),
+        Verb::Reset(args) => args.run(&app),
+        Verb::Snapshot(args) => args.run(&app),
         Verb::Destroy(args) => args.run(&app),
         Verb::Logs(args) => args.run(&app),
         Verb::Port(args) => args.run(&app),

@@ -56,6 +56,7 @@ impl Lab<'_> {
             let work = Work { identity: set_up.then_some(&identity), steps: &pending };
             self.journal.step(name, "set up and provision", || self.enter(name, work))?;
         }
+        self.keep_ready(name, !pending.is_empty())?;
         self.store.update_record(name, |record| {
             record.ready_boot.clone_from(&record.boot);
             record.ready_at = Some(state::now());
@@ -66,7 +67,7 @@ impl Lab<'_> {
     }
 
     /// Any state → running; tells whether the machine was woken with its RAM rather than booted.
-    fn bring_to_run(&self, machine: &Machine, mut state: PowerState) -> Result<bool> {
+    pub(super) fn bring_to_run(&self, machine: &Machine, mut state: PowerState) -> Result<bool> {
         let name = machine.name.as_str();
         let cancel = &self.context.cancel;
         cancel.check()?;
@@ -120,13 +121,7 @@ impl Lab<'_> {
 
     /// A machine that is made anew has nothing of what its predecessor had been given.
     fn forget_guest(&self, name: &str) -> Result<()> {
-        let known_hosts = self.files.known_hosts(name);
-        match std::fs::remove_file(&known_hosts) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &known_hosts, &source));
-            }
-            _ => {}
-        }
+        self.forget_host(name)?;
         self.store.update_record(name, |record| {
             record.boot = None;
             record.ready_boot = None;
@@ -135,7 +130,19 @@ impl Lab<'_> {
             record.secured = false;
             record.steps.clear();
             record.failure = None;
+            record.snapshots.clear();
         })
+    }
+
+    /// Forgets the machine's host key.
+    pub(super) fn forget_host(&self, name: &str) -> Result<()> {
+        let known_hosts = self.files.known_hosts(name);
+        match std::fs::remove_file(&known_hosts) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", &known_hosts, &source))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Starts it, moving ports that may be moved where somebody has just taken them.
@@ -173,7 +180,7 @@ impl Lab<'_> {
     }
 
     /// Who the machine is to be.
-    fn identity(&self, machine: &Machine) -> Result<Identity> {
+    pub(super) fn identity(&self, machine: &Machine) -> Result<Identity> {
         let labfile = self.labfile()?;
         let record = self.record(&machine.name)?;
         Ok(Identity {

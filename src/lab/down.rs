@@ -106,7 +106,7 @@ impl Lab<'_> {
     }
 
     /// `work` over the machines of `names` that the state knows, with what each is doing.
-    fn each_existing(
+    pub(super) fn each_existing(
         &self,
         names: &[String],
         work: &(dyn Fn(&str, PowerState) -> Result<Outcome> + Sync),

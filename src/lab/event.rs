@@ -28,6 +28,12 @@ pub enum Phase {
     Suspending,
     /// It is being removed.
     Destroying,
+    /// A snapshot of it is being taken.
+    TakingSnapshot,
+    /// It is being brought back to a snapshot.
+    Restoring,
+    /// A snapshot of it is being given up.
+    DeletingSnapshot,
 }
 
 impl Phase {
@@ -43,6 +49,9 @@ impl Phase {
             Phase::Halting => "halting",
             Phase::Suspending => "suspending",
             Phase::Destroying => "destroying",
+            Phase::TakingSnapshot => "taking a snapshot",
+            Phase::Restoring => "going back to a snapshot",
+            Phase::DeletingSnapshot => "deleting a snapshot",
         }
     }
 }
@@ -61,6 +70,12 @@ pub enum Outcome {
     Suspended,
     /// It is gone.
     Destroyed,
+    /// There is a snapshot of it.
+    Saved,
+    /// It is what it was at a snapshot.
+    Restored,
+    /// A snapshot of it is gone.
+    Deleted,
     /// There was nothing to do.
     Unchanged,
 }
@@ -74,6 +89,9 @@ impl Outcome {
             Outcome::Halted => "halted",
             Outcome::Suspended => "suspended",
             Outcome::Destroyed => "destroyed",
+            Outcome::Saved => "snapshot taken",
+            Outcome::Restored => "back at the snapshot",
+            Outcome::Deleted => "snapshot deleted",
             Outcome::Unchanged => "nothing to do",
         }
     }

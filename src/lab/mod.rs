@@ -1,7 +1,7 @@
 //! The orchestration: from a Labfile and what is really there to machines that are ready, or gone.
 //!
 //! - [`up`] brings machines forward ([`records`] decides, [`converge`] takes the steps, [`session`] works
-//!   in the guest), [`down`] takes them back, [`run`] uses ready ones, [`check`] and [`status`] look;
+//!   in the guest), [`down`] takes them back, [`snapshots`] keeps them, [`run`] uses ready ones, [`check`] and [`status`] look;
 //! - [`crew`] lets all machines go side by side;
 //! - [`supply`] gets the boxes that a Labfile asks for, and holds the lab to them; [`package`] makes a box of a
 //!   machine; [`shelf`] knows the boxes together with the labs and base images that hang on them;
@@ -25,6 +25,7 @@ mod records;
 pub mod run;
 mod session;
 pub mod shelf;
+pub mod snapshots;
 pub mod state;
 pub mod status;
 pub mod steps;

@@ -65,6 +65,7 @@ impl Lab<'_> {
                 secured: false,
                 steps: BTreeMap::new(),
                 failure: None,
+                snapshots: BTreeMap::new(),
             };
             self.store.update(|state| state.machines.insert(machine.name.clone(), record))?;
         }

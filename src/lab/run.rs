@@ -62,9 +62,14 @@ impl Lab<'_> {
                 Ok(()) => {
                     // Another step may have failed before, which only `up` takes up again.
                     let all = steps::plan(machine)?;
+                    let ready_boot = self.record(name)?.ready_boot;
+                    if steps::pending(&all, &self.record(name)?).is_empty() {
+                        self.keep_ready(name, true)?;
+                    }
                     self.store.update_record(name, |record| {
                         if steps::pending(&all, record).is_empty() {
                             record.failure = None;
+                            record.ready_boot = ready_boot;
                         }
                     })?;
                     Ok(Outcome::Ready)

@@ -68,6 +68,51 @@ pub struct Record {
     pub steps: BTreeMap<String, StepRecord>,
     /// Why the latest attempt to make it ready failed.
     pub failure: Option<String>,
+    /// What was known of it at its snapshots, by their names. A snapshot exists when the provider says so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub snapshots: BTreeMap<String, Kept>,
+}
+
+/// What is known of a machine at a snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its hardware.
+    pub hardware: Hardware,
+    /// The boot that its RAM is of.
+    pub boot: Option<String>,
+    /// See [`Record::identity`].
+    pub identity: Option<String>,
+    /// See [`Record::secured`].
+    pub secured: bool,
+    /// What had succeeded in the guest.
+    pub steps: BTreeMap<String, StepRecord>,
+    /// See [`Record::failure`].
+    pub failure: Option<String>,
+    /// Whether its host key had been learnt. Before that, it may not have had one.
+    pub known_host: bool,
+}
+
+impl Kept {
+    /// What `record` says now.
+    pub fn of(record: &Record, known_host: bool) -> Self {
+        let Record { hardware, boot, identity, secured, steps, failure, .. } = record.clone();
+        Kept { hardware, boot, identity, secured, steps, failure, known_host }
+    }
+
+    /// Puts it back into `record`. Without its RAM, a machine boots with what the Labfile gives it.
+    pub fn put_back(&self, record: &mut Record, with_ram: bool) {
+        let Kept { hardware, boot, identity, secured, steps, failure, known_host: _ } = self.clone();
+        if with_ram {
+            record.hardware = hardware;
+        }
+        record.boot = boot;
+        record.ready_boot = None;
+        record.halting = false;
+        record.identity = identity;
+        record.secured = secured;
+        record.steps = steps;
+        record.failure = failure;
+    }
 }
 
 /// A step that has succeeded.

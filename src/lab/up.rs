@@ -225,7 +225,7 @@ impl Lab<'_> {
     }
 
     /// What all machines about to start need: the provider in order, base images, keys, folders.
-    fn prepare(&self, machines: &[&Machine], checked: Option<Availability>) -> Result<()> {
+    pub(super) fn prepare(&self, machines: &[&Machine], checked: Option<Availability>) -> Result<()> {
         let state = self.store.snapshot();
         let records: Vec<&Record> =
             machines.iter().filter_map(|machine| state.machines.get(&machine.name)).collect();

@@ -257,6 +257,14 @@ pub static LAB: Section = Section {
         },
         BOOT_TIMEOUT,
         HALT_TIMEOUT,
+        Key {
+            name: "ready_snapshot",
+            takes: Type::Flag,
+            doc: "Whether `lab up` takes a snapshot of each machine that becomes ready, for `lab reset`.",
+            default: "true",
+            example: "false",
+            words: &["snapshot", "snapshots", "reset"],
+        },
     ],
 };
 

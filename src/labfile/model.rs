@@ -19,6 +19,8 @@ pub struct Labfile {
     pub provider: Option<String>,
     /// `[lab] catalog`: a file or folder with boxes that are known by name; absolute once read, known to exist.
     pub catalogue: Option<PathBuf>,
+    /// `[lab] ready_snapshot`: whether `up` takes a snapshot of each machine that becomes ready.
+    pub ready_snapshot: bool,
     /// The private network.
     pub network: Network,
     /// `[network] kind`.

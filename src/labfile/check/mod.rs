@@ -50,6 +50,7 @@ pub(super) fn labfile(cx: &mut Cx<'_>, raw: Raw, path: &Path) -> Option<Labfile>
         name: raw.name.map_or_else(|| names::from_folder(cx.dir), |name| name.value),
         provider: raw.provider,
         catalogue: raw.catalogue,
+        ready_snapshot: raw.ready_snapshot.unwrap_or(true),
         network,
         network_kind: raw.network_kind,
         machines,

@@ -19,6 +19,7 @@ pub(super) fn lab(cx: &mut Cx<'_>, slot: &Slot<'_, '_>, raw: &mut Raw) {
     if let Some(slot) = reader.get("catalog") {
         raw.catalogue = values::text(cx, &slot).and_then(|path| files::catalogue(cx, &path));
     }
+    raw.ready_snapshot = reader.get("ready_snapshot").and_then(|slot| values::flag(cx, &slot));
     raw.defaults = common(cx, &reader);
 }
 

@@ -92,6 +92,7 @@ pub(super) struct Raw {
     pub(super) name: Option<At<String>>,
     pub(super) provider: Option<String>,
     pub(super) catalogue: Option<PathBuf>,
+    pub(super) ready_snapshot: Option<bool>,
     pub(super) defaults: Common,
     /// `None` where nothing is said, or nothing that could be understood.
     pub(super) network: Option<At<Network>>,

@@ -153,12 +153,6 @@ pub(super) fn create_overlay(
     atomic::sync_dir(files.dir())
 }
 
-/// Frees the space of saved RAM that nobody will load any more.
-pub(super) fn delete_snapshot(programs: &Programs, files: &Files<'_>, snapshot: &str) -> Result<()> {
-    let delete = programs.img()?.args(["snapshot", "-q", "-d", snapshot]).arg(files.disk());
-    delete.timeout(IMG_PATIENCE).run(&Cancel::new()).map(drop)
-}
-
 fn lock_path(folder: &Path, digest: &str) -> PathBuf {
     folder.join(format!("{digest}.lock"))
 }
@@ -245,14 +239,14 @@ fn check_space(programs: &Programs, image: &BoxImage, folder: &Path, cancel: &Ca
 
 /// Bytes that may be written to the disk that `folder` is on, as far as the system tells.
 #[cfg(unix)]
-fn free_space(folder: &Path) -> Option<u64> {
+pub(super) fn free_space(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     disk.f_bavail.checked_mul(disk.f_frsize)
 }
 
 /// Unknown here.
 #[cfg(not(unix))]
-fn free_space(_: &Path) -> Option<u64> {
+pub(super) fn free_space(_: &Path) -> Option<u64> {
     None
 }
 
@@ -344,7 +338,7 @@ fn percent(line: &str) -> Option<f64> {
 }
 
 /// Tells a full disk from other failures of qemu-img.
-fn said_full(result: Result<String>, path: &Path) -> Result<()> {
+pub(super) fn said_full(result: Result<String>, path: &Path) -> Result<()> {
     result.map(drop).map_err(|error| {
         let full = error.details().iter().any(|line| line.contains("No space left"));
         if full {

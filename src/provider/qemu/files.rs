@@ -15,7 +15,7 @@ use crate::atomic;
 use crate::error::{Error, Kind, Result};
 use crate::provider::{MachineSpec, SharedDir};
 
-/// The machine's disk: a qcow2 overlay over the base, with the suspended RAM inside.
+/// The machine's disk: a qcow2 overlay over the base, with saved RAM and snapshots inside.
 pub(super) const DISK: &str = "disk.qcow2";
 /// The disc that tells a machine its user, where it needs to be told.
 pub(super) const SEED: &str = "seed.iso";
@@ -29,6 +29,13 @@ pub(super) const PID: &str = "qemu.pid";
 pub(super) const BOARD: &str = "qemu.json";
 /// There while the machine is suspended, see [`super::suspend`].
 pub(super) const SUSPENDED: &str = "suspended.json";
+
+/// To what the disk is to be set back, see [`super::suspend`].
+pub(super) const REWIND: &str = "rewind.json";
+/// The machine's snapshots, see [`super::snapshots`].
+pub(super) const SNAPSHOTS: &str = "snapshots.json";
+/// Held by a `qemu-img` that changes the disk, see [`super::tags`].
+pub(super) const DISK_LOCK: &str = "disk.lock";
 
 /// How temporary folders of ours begin, in the machine's; leftovers are removed by `destroy`.
 const PART_PREFIX: &str = ".qemu-";
@@ -105,6 +112,18 @@ impl<'a> Files<'a> {
         self.dir.join(SUSPENDED)
     }
 
+    pub(super) fn rewind(&self) -> PathBuf {
+        self.dir.join(REWIND)
+    }
+
+    pub(super) fn snapshots(&self) -> PathBuf {
+        self.dir.join(SNAPSHOTS)
+    }
+
+    pub(super) fn disk_lock(&self) -> PathBuf {
+        self.dir.join(DISK_LOCK)
+    }
+
     /// A monitor's socket. Twelve digits made of the machine's id keep it short, and apart from the
     /// other machines of the lab, which share the folder.
     pub(super) fn socket(&self, channel: Channel) -> PathBuf {
@@ -145,7 +164,7 @@ impl<'a> Files<'a> {
     /// Removes all files of a machine whose QEMU has ended. Those not there are no error.
     pub(super) fn remove_all(&self) -> Result<()> {
         // The disk first: without it the machine is absent, whatever else is still there.
-        for name in [DISK, SEED, SUSPENDED, BOARD, PID, CONSOLE, LOG] {
+        for name in [DISK, SEED, SUSPENDED, REWIND, SNAPSHOTS, DISK_LOCK, BOARD, PID, CONSOLE, LOG] {
             remove(&self.dir.join(name))?;
         }
         for channel in Channel::ALL {

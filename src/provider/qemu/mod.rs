@@ -2,7 +2,7 @@
 //!
 //! It keeps no notes of what runs: a machine's state is what is there. The disk tells that a machine
 //! exists, a lock that its QEMU lives ([`daemon`]), the monitor what it does ([`qmp`]), a marker that it
-//! is suspended ([`suspend`]). So nothing can disagree with the truth after a kill at any moment.
+//! is suspended ([`suspend`]), a small book which snapshots it has ([`snapshots`]). So nothing can disagree with the truth after a kill at any moment.
 
 mod accel;
 mod base;
@@ -11,8 +11,10 @@ mod daemon;
 mod failure;
 mod files;
 mod qmp;
+mod snapshots;
 mod socket;
 mod suspend;
+mod tags;
 mod version;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +30,9 @@ use self::files::{Channel, Files};
 use self::qmp::{Failure, Qmp};
 use self::suspend::Record;
 use self::version::{Programs, Version};
-use super::{Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir};
+use super::{
+    Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots,
+};
 use crate::atomic;
 use crate::boxes::{Arch, BoxImage, Hardware};
 use crate::cancel::Cancel;
@@ -94,20 +98,23 @@ impl Qemu {
     fn launch(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
         let files = Files::of(machine);
         let name = &machine.name;
-        let resume = suspend::is_suspended(&files);
-        let (record, wake, limit) = if resume {
-            (Record::read(name, &files)?, Wake::Load(suspend::SNAPSHOT), suspend::RAM_PATIENCE)
-        } else {
-            let accelerator = self.choice(machine.hardware.arch)?.accelerator;
-            let record = Record::new(accelerator, command::board(machine, accelerator)?);
-            record.write(&files)?;
-            (record, Wake::Boot, START_PATIENCE)
+        tags::wait_until_free(&files, cancel)?;
+        suspend::settle(&self.programs, &files)?;
+        let saved = suspend::saved(name, &files)?;
+        let (record, wake, limit) = match &saved {
+            Some(saved) => (saved.board.clone(), Wake::Load(&saved.tag), tags::RAM_PATIENCE),
+            None => {
+                let accelerator = self.choice(machine.hardware.arch)?.accelerator;
+                let record = Record::new(accelerator, command::board(machine, accelerator)?);
+                (record, Wake::Boot, START_PATIENCE)
+            }
         };
+        record.write(&files)?;
         let version = self.version(machine.hardware.arch, cancel)?;
         let arguments = command::arguments(machine, &record.board, record.accelerator, wake, version)?;
         let command = self.programs.system(machine.hardware.arch)?.args(arguments).dir(files.dir());
         let mut qmp = daemon::launch(name, &files, &command, limit, cancel)?;
-        if resume { suspend::wake(name, &files, &mut qmp) } else { Ok(()) }
+        if saved.is_some() { suspend::wake(name, &files, &mut qmp) } else { Ok(()) }
     }
 }
 
@@ -161,11 +168,17 @@ impl Provider for Qemu {
     }
 
     fn create(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        let files = Files::of(machine);
+        if !files.disk().exists() {
+            // Of a disk that somebody has removed.
+            suspend::forget(&files)?;
+            files::remove(&files.snapshots())?;
+        }
         // Before the disk, with which the machine exists.
         if let Some(seed) = machine.seed()? {
-            atomic::write(&Files::of(machine).seed(), &seed)?;
+            atomic::write(&files.seed(), &seed)?;
         }
-        base::create_overlay(&self.programs, &self.shared, &machine.image, &Files::of(machine), cancel)
+        base::create_overlay(&self.programs, &self.shared, &machine.image, &files, cancel)
     }
 
     fn start(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
@@ -230,12 +243,7 @@ impl Provider for Qemu {
             suspend::forget(&files)?;
             return cut_power(machine);
         }
-        if suspend::is_suspended(&files) {
-            suspend::forget(&files)?;
-            // Space that stays taken is no failure of cutting the power; the next suspend frees it.
-            let _ = base::delete_snapshot(&self.programs, &files, suspend::SNAPSHOT);
-        }
-        Ok(())
+        if suspend::is_suspended(&files) { suspend::give_up(&self.programs, &files) } else { Ok(()) }
     }
 
     fn suspend(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
@@ -267,9 +275,17 @@ impl Provider for Qemu {
         progress: &mut dyn FnMut(f64),
     ) -> Result<()> {
         match state(machine)? {
-            PowerState::Off => base::export(&self.programs, &Files::of(machine), to, form, cancel, progress),
+            PowerState::Off => {
+                let files = Files::of(machine);
+                suspend::settle(&self.programs, &files)?;
+                base::export(&self.programs, &files, to, form, cancel, progress)
+            }
             _ => Err(wrong_state(machine, "is not off").hint(format!("`lab halt {}` first", machine.name))),
         }
+    }
+
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        Some(self)
     }
 
     fn console_log(&self, machine: &MachineSpec) -> PathBuf {

@@ -1,19 +1,25 @@
 //! Saving a machine's RAM and going on with it.
 //!
-//! The RAM is saved by QEMU as a snapshot inside the machine's own disk. A marker file says that the
-//! snapshot is what the machine goes on with; it is the one fact that decides, written and removed
+//! The RAM is saved by QEMU as a snapshot inside the machine's own disk ([`tags`]). A marker file says
+//! which one the machine goes on with; it is the one fact that decides, written and removed
 //! atomically, and only while the processor is stopped:
 //!
 //! - **suspend**: stop, save, *write the marker*, quit. Killed before the marker: a stopped machine that
 //!   runs on when started (or, had QEMU itself been killed, one that is off). After it: the QEMU that is
 //!   still there is stopped; [`wake`] removes the marker before it runs on, so that no marker ever stands
 //!   beside a disk that has gone on.
-//! - **resume**: start stopped with the snapshot, *remove the marker*, go on, delete the snapshot. Killed
-//!   before the removal: still suspended (QEMU has written nothing), or stopped. After it: a stopped or
-//!   running machine, at worst with a snapshot left that takes up space; the next suspend deletes it.
+//! - **resume**: start stopped with the snapshot, *remove the marker*, go on, delete what nobody needs.
+//!   Killed before the removal: still suspended (the guest has written nothing), or stopped. After it: a
+//!   stopped or running machine, at worst with a snapshot left that takes up space.
+//! - **restore** a user's snapshot ([`super::snapshots`]): stop, *write a marker that names it*, quit. Killed before
+//!   or after: as with suspend.
+//!
+//! A snapshot without RAM is restored by a marker of another kind: [`rewind`] says to what the disk of the
+//! machine, which is off, is to be set back before anything else is done with it.
 //!
 //! RAM can only be loaded into the board that it was saved from. So the board is recorded at every start
-//! from off, and used again at resume; what changed meanwhile in the Labfile takes effect at the next boot.
+//! from off, goes into the marker, and is used again at resume; what changed meanwhile in the Labfile takes
+//! effect at the next boot.
 
 use std::time::Duration;
 
@@ -21,23 +27,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::accel::Accelerator;
-use super::command::DISK_NODE;
-use super::daemon;
 use super::files::{Channel, Files, remove_for_good};
 use super::qmp::{Failure, Qmp};
+use super::tags::{self, RAM_PATIENCE};
+use super::version::Programs;
+use super::{daemon, snapshots};
 use crate::error::{Error, Kind, Result};
 use crate::versioned;
 
-/// The snapshot's name in the disk.
-pub(super) const SNAPSHOT: &str = "lab-suspend";
-
-/// The version of both files' form.
+/// The version of the record's form.
 const VERSION: u32 = 1;
+/// The version of the marker's form; 1 had no board, and one snapshot for all.
+const MARKER_VERSION: u32 = 2;
+/// The version of the form of what [`rewind`] writes.
+const REWIND_VERSION: u32 = 1;
 
 /// How long QEMU may take for a command that it does at once.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How long writing or reading all RAM may take: some GiB on a slow stick.
-pub(super) const RAM_PATIENCE: Duration = Duration::from_secs(600);
 
 /// What the machine was last started with, as far as its guest can see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +60,28 @@ pub(super) struct Record {
 struct Marker {
     version: u32,
     snapshot: String,
+    /// `None` from earlier releases: [`Record::read`] has it.
+    #[serde(default)]
+    board: Option<Record>,
+    /// The disk is not yet what it was at the snapshot: loading the RAM makes it so.
+    #[serde(default)]
+    restored: bool,
+}
+
+/// That the disk of a machine that is off is to be set back.
+#[derive(Debug, Serialize, Deserialize)]
+struct Rewind {
+    version: u32,
+    snapshot: String,
+}
+
+/// RAM that waits to be gone on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Saved {
+    /// The tag of its snapshot.
+    pub(super) tag: String,
+    /// What it goes into.
+    pub(super) board: Record,
 }
 
 impl Record {
@@ -94,9 +122,77 @@ pub(super) fn is_suspended(files: &Files<'_>) -> bool {
     files.suspended().exists()
 }
 
-/// Gives saved RAM up: the machine boots next time.
-pub(super) fn forget(files: &Files<'_>) -> Result<()> {
+fn marker(files: &Files<'_>) -> Result<Option<Marker>> {
+    versioned::read(&files.suspended(), MARKER_VERSION)
+}
+
+/// The RAM that waits to be gone on with.
+///
+/// # Errors
+/// [`Kind::StateDamaged`], [`Kind::StateTooNew`].
+pub(super) fn saved(machine: &str, files: &Files<'_>) -> Result<Option<Saved>> {
+    let hint = |error: Error| {
+        error.hint(format!("`lab halt --force {machine}` gives its saved RAM up; `lab up` then boots it"))
+    };
+    let Some(Marker { snapshot, board, .. }) = marker(files).map_err(hint)? else { return Ok(None) };
+    let board = board.map_or_else(|| Record::read(machine, files), Ok)?;
+    Ok(Some(Saved { tag: snapshot, board }))
+}
+
+/// Has the machine, whose processor is stopped, go on with the RAM and the disk of a snapshot.
+pub(super) fn restore(files: &Files<'_>, saved: Saved) -> Result<()> {
+    mark(files, saved, true)
+}
+
+fn mark(files: &Files<'_>, Saved { tag, board }: Saved, restored: bool) -> Result<()> {
+    let marker = Marker { version: MARKER_VERSION, snapshot: tag, board: Some(board), restored };
+    versioned::write(&files.suspended(), &marker)
+}
+
+/// Has the disk of the machine, whose processor is stopped, set back to the snapshot `tag` as soon as it is
+/// off; [`settle`] does it. Saved RAM is given up.
+pub(super) fn rewind(files: &Files<'_>, tag: &str) -> Result<()> {
+    versioned::write(&files.rewind(), &Rewind { version: REWIND_VERSION, snapshot: tag.to_owned() })?;
     remove_for_good(&files.suspended())
+}
+
+/// Finishes what [`rewind`] began with a machine that has no QEMU.
+pub(super) fn settle(programs: &Programs, files: &Files<'_>) -> Result<()> {
+    let Some(Rewind { snapshot, .. }) = versioned::read(&files.rewind(), REWIND_VERSION)? else {
+        return Ok(());
+    };
+    // Where RAM is still there, nothing has been given up yet.
+    if !is_suspended(files) {
+        tags::apply(programs, files, &snapshot)?;
+    }
+    remove_for_good(&files.rewind())
+}
+
+/// The tags that the markers name.
+pub(super) fn tags_in_use(files: &Files<'_>) -> Result<Vec<String>> {
+    let rewind: Option<Rewind> = versioned::read(&files.rewind(), REWIND_VERSION)?;
+    let tags = [marker(files)?.map(|marker| marker.snapshot), rewind.map(|rewind| rewind.snapshot)];
+    Ok(tags.into_iter().flatten().collect())
+}
+
+/// Has a machine with a QEMU run on from where it stands, whatever was to come.
+pub(super) fn forget(files: &Files<'_>) -> Result<()> {
+    remove_for_good(&files.suspended())?;
+    remove_for_good(&files.rewind())
+}
+
+/// Gives up the RAM that a machine without a QEMU was to go on with: it boots next time.
+pub(super) fn give_up(programs: &Programs, files: &Files<'_>) -> Result<()> {
+    match marker(files) {
+        // The disk must not be that of before the snapshot was restored.
+        Ok(Some(marker)) if marker.restored => rewind(files, &marker.snapshot)?,
+        // A marker that cannot be read is given up as well.
+        _ => forget(files)?,
+    }
+    settle(programs, files)?;
+    // Space that stays taken is no failure; the next snapshot frees it.
+    let _ = snapshots::needed(files).and_then(|needed| tags::sweep(programs, files, &needed));
+    Ok(())
 }
 
 /// Saves the RAM of a running or stopped machine, and ends its QEMU.
@@ -104,7 +200,7 @@ pub(super) fn save(machine: &str, files: &Files<'_>) -> Result<()> {
     let failed = |failure: Failure| failure.error(machine, "suspend it");
     let mut qmp = Qmp::connect(&files.socket(Channel::Control), ANSWER).map_err(failed)?;
     qmp.execute("stop", json!({}), ANSWER).map_err(failed)?;
-    let saved = save_stopped(machine, files, &mut qmp);
+    let saved = keep(machine, files, &mut qmp).and_then(|saved| mark(files, saved, false));
     if saved.is_err() && forget(files).is_ok() {
         // As it was before; that the RAM could not be saved is what matters.
         let _ = qmp.execute("cont", json!({}), ANSWER);
@@ -121,8 +217,11 @@ pub(super) fn save(machine: &str, files: &Files<'_>) -> Result<()> {
     }
 }
 
-/// The part of [`save`] after which the machine is suspended.
-fn save_stopped(machine: &str, files: &Files<'_>, qmp: &mut Qmp) -> Result<()> {
+/// Keeps disk and RAM of a machine that has a QEMU. Nothing names the new snapshot yet.
+///
+/// # Errors
+/// [`Kind::DiskFull`], [`Kind::Monitor`]; the machine goes on as before then.
+pub(super) fn keep(machine: &str, files: &Files<'_>, qmp: &mut Qmp) -> Result<Saved> {
     let failed = |failure: Failure| match failure {
         Failure::Refused(words) if words.contains("No space left") => {
             Error::new(Kind::DiskFull, format!("{machine}: no space left to save its RAM"))
@@ -131,16 +230,15 @@ fn save_stopped(machine: &str, files: &Files<'_>, qmp: &mut Qmp) -> Result<()> {
         }
         failure => failure.error(machine, "save its RAM"),
     };
+    let mut board = Record::read(machine, files)?;
     let actual = qmp.execute("qom-get", json!({ "path": "/machine", "property": "type" }), ANSWER);
     if let Some(actual) = actual.map_err(failed)?.as_str() {
-        let mut record = Record::read(machine, files)?;
-        record.pin_machine_type(actual);
-        record.write(files)?;
+        board.pin_machine_type(actual);
     }
-    delete_snapshot(qmp).map_err(failed)?;
-    let what = json!({ "tag": SNAPSHOT, "vmstate": DISK_NODE, "devices": [DISK_NODE] });
-    qmp.job("snapshot-save", what, RAM_PATIENCE).map_err(failed)?;
-    versioned::write(&files.suspended(), &Marker { version: VERSION, snapshot: SNAPSHOT.to_owned() })
+    // First, for the space.
+    let needed = snapshots::needed(files)?;
+    tags::sweep_live(qmp, &needed).map_err(failed)?;
+    Ok(Saved { tag: tags::save(qmp).map_err(failed)?, board })
 }
 
 /// Lets a stopped machine run on, whether its RAM was just loaded or it was merely stopped.
@@ -148,16 +246,11 @@ pub(super) fn wake(machine: &str, files: &Files<'_>, qmp: &mut Qmp) -> Result<()
     let was_suspended = is_suspended(files);
     forget(files)?;
     qmp.execute("cont", json!({}), ANSWER).map_err(|failure| failure.error(machine, "let it run on"))?;
-    if was_suspended {
-        // It runs; should the space stay taken, the next suspend frees it.
-        let _ = delete_snapshot(qmp);
+    if was_suspended && let Ok(needed) = snapshots::needed(files) {
+        // It runs; should the space stay taken, the next snapshot frees it.
+        let _ = tags::sweep_live(qmp, &needed);
     }
     Ok(())
-}
-
-/// Deletes the snapshot; that it is not there is no error.
-fn delete_snapshot(qmp: &mut Qmp) -> Result<(), Failure> {
-    qmp.job("snapshot-delete", json!({ "tag": SNAPSHOT, "devices": [DISK_NODE] }), RAM_PATIENCE)
 }
 
 #[cfg(test)]
@@ -180,6 +273,24 @@ mod tests {
         let mut none = Record::new(Accelerator::Tcg, vec!["-machine".to_owned()]);
         none.pin_machine_type("pc-i440fx-7.2-machine");
         assert_eq!(none.board, ["-machine"]);
+    }
+
+    #[test]
+    fn a_machine_that_an_earlier_release_suspended_can_be_woken() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = machine_in(dir.path());
+        let files = Files::of(&machine);
+        assert_eq!(saved("web1", &files).unwrap(), None);
+        std::fs::write(files.suspended(), r#"{"version": 1, "snapshot": "lab-suspend"}"#).unwrap();
+        assert_eq!(saved("web1", &files).unwrap_err().kind(), Kind::StateDamaged);
+        record("pc").write(&files).unwrap();
+        let expected = Saved { tag: "lab-suspend".to_owned(), board: record("pc") };
+        assert_eq!(saved("web1", &files).unwrap(), Some(expected));
+        assert_eq!(tags_in_use(&files).unwrap(), ["lab-suspend"]);
+        // The board of a snapshot goes with it, whatever the machine was started with since.
+        let other = Saved { tag: "lab.x".to_owned(), board: record("q35") };
+        restore(&files, other.clone()).unwrap();
+        assert_eq!(saved("web1", &files).unwrap(), Some(other));
     }
 
     #[test]

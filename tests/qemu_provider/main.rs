@@ -7,6 +7,8 @@
 // The helpers of tests, too, may stop at the first surprise.
 #![allow(clippy::unwrap_used)]
 
+mod snapshots;
+
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -447,14 +449,19 @@ fn a_base_is_made_once_by_many_and_is_not_written_to() {
 /// Where the helper of the next test finds its folders and ports: `root|run_dir|port|port`.
 const KILLED: &str = "LAB_TEST_KILLED";
 
+/// The bench of whoever started this process.
+fn bench_of_the_killed() -> Option<Bench> {
+    let place = std::env::var(KILLED).ok()?;
+    let words: Vec<_> = place.split('|').collect();
+    let mut ports = words[2..].iter().map(|port| port.parse().unwrap());
+    Some(Bench::at(words[0].as_ref(), words[1].as_ref(), "lab", 1, &mut || ports.next().unwrap()))
+}
+
 /// Not a test of its own: the process that the next one kills.
 #[test]
 #[ignore = "a helper of the next test"]
 fn one_that_is_killed() {
-    let Ok(place) = std::env::var(KILLED) else { return };
-    let words: Vec<_> = place.split('|').collect();
-    let mut ports = words[2..].iter().map(|port| port.parse().unwrap());
-    let bench = Bench::at(words[0].as_ref(), words[1].as_ref(), "lab", 1, &mut || ports.next().unwrap());
+    let Some(bench) = bench_of_the_killed() else { return };
     let (qemu, machine, cancel) = (&bench.qemu, bench.first(), &bench.cancel);
     loop {
         bench.base();
@@ -467,12 +474,12 @@ fn one_that_is_killed() {
     }
 }
 
-/// The process to be killed, on the machine of `bench`.
-fn helper(bench: &Bench) -> Command {
+/// The process to be killed, on the machine of `bench`: the test called `test`.
+fn helper(bench: &Bench, test: &str) -> Command {
     let (root, run_dir, machine) = (bench.root.display(), bench.run_dir.display(), bench.first());
     let place = format!("{root}|{run_dir}|{}|{}", machine.ssh_port, machine.network.port);
     let mut helper = Command::new(std::env::current_exe().unwrap());
-    helper.args(["--exact", "one_that_is_killed", "--include-ignored"]).env(KILLED, place);
+    helper.args(["--exact", test, "--include-ignored"]).env(KILLED, place);
     helper.stdout(std::process::Stdio::null());
     helper
 }
@@ -494,7 +501,7 @@ fn an_orphan_leaves_nothing() {
     fs::write(&img, script).unwrap();
     fs::set_permissions(&img, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap());
-    let mut helper = helper(&bench).env("PATH", path).spawn().unwrap();
+    let mut helper = helper(&bench, "one_that_is_killed").env("PATH", path).spawn().unwrap();
     let wait_for = |path: &Path| {
         let until = Instant::now() + Duration::from_secs(30);
         while !path.exists() {
@@ -517,7 +524,7 @@ fn whoever_is_killed_at_any_moment_leaves_a_machine_that_can_be_started_or_destr
     let machine = bench.first();
     let mut seen = Vec::new();
     for turn in 0..40_u64 {
-        let mut helper = helper(&bench).spawn().unwrap();
+        let mut helper = helper(&bench, "one_that_is_killed").spawn().unwrap();
         // From before its first step to some rounds later, at uneven moments.
         std::thread::sleep(Duration::from_millis(5 + turn * 37 % 700));
         assert_eq!(helper.try_wait().unwrap(), None, "it ended by itself");

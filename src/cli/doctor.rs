@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::doctor::{self, Check, Host, Lab, Outcome, Subject};
 use crate::error::{Error, Kind, Result};
+use crate::lab::files::LabFiles;
 use crate::lab::{Place, state};
 use crate::labfile;
 use crate::ui::table::{Cell, Table};
@@ -62,7 +63,7 @@ impl Args {
         let dir = dir.canonicalize().or_else(|_| std::path::absolute(&dir)).unwrap_or(dir);
         let lab = match lab {
             Ok(labfile) => {
-                let known = state::read(&labfile_files(&labfile).state()).ok().flatten();
+                let known = state::read(&LabFiles::beside(&labfile.dir).state()).ok().flatten();
                 Lab::Read(Box::new(labfile), known)
             }
             Err(error) if error.kind() == Kind::NoLabfile && self.labfile.is_none() => Lab::None,
@@ -98,14 +99,10 @@ impl Args {
             });
             return Ok(0);
         }
-        let message = format!("this computer is not ready for the lab: {}", failed.join(", "));
-        Err(Error::new(Kind::HostUnfit, message)
-            .hint("each line above says what to do; then run `lab doctor` again"))
+        let failed = failed.join(", ");
+        Err(Error::new(Kind::HostUnfit, format!("this computer is not ready for the lab: {failed}"))
+            .hint("each line above says what to do, then run `lab doctor` again"))
     }
-}
-
-fn labfile_files(labfile: &labfile::Labfile) -> crate::lab::files::LabFiles {
-    crate::lab::files::LabFiles::beside(&labfile.dir)
 }
 
 /// The names of the checks that came out so, each once.

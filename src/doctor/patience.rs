@@ -54,7 +54,7 @@ fn within<T>(
                 Kind::ProgramTimeout,
                 format!("{whom} did not say what it is within {} s", limit.as_secs()),
             )
-            .hint("restart this computer; if it hangs again, install the program anew")),
+            .hint("restart this computer, and install the program anew if it hangs again")),
             other => other,
         }
     })

@@ -204,8 +204,10 @@ fn range(subject: &Subject<'_>, version: Version, bad: Outcome) -> Option<Check>
 
 #[cfg(test)]
 mod tests {
+    use super::super::Lab;
     use super::super::host::Fake;
     use super::*;
+    use crate::lab::files::Home;
 
     fn version(text: &str) -> Version {
         Version::parse(text).unwrap()
@@ -259,6 +261,26 @@ mod tests {
         assert_eq!(of("6.8.0", "7.1.10"), None);
         assert!(of("6.14.0", "7.1.12").is_some());
         assert_eq!(of("6.17.0", "7.2.22"), None);
+    }
+
+    #[test]
+    fn ranges_are_held_to_what_the_computers_owner_allows() {
+        let of = |rules: Option<&str>, network: &str| {
+            let fake = rules.into_iter().fold(Fake::new(&[]), |fake, text| fake.file(ranges::ALLOWED, text));
+            let home = Home::at(fake.root().join("home"));
+            let text = format!("[lab]\nbox = \"demo\"\n[network]\n{network}\n[machine.a]\n");
+            let labfile = crate::labfile::parse(&text, &fake.root().join("Labfile")).unwrap().labfile;
+            let lab = Lab::Read(Box::new(labfile), None);
+            let subject =
+                Subject { host: &fake.host, dir: fake.root().to_owned(), home: &home, lab, provider: None };
+            range(&subject, version("7.0.20"), Outcome::Failure).map(|check| check.outcome)
+        };
+        let (usual, other) = ("private = \"192.168.56.0/24\"", "private = \"10.9.8.0/24\"");
+        assert_eq!(of(None, usual), Some(Outcome::Pass));
+        assert_eq!(of(None, other), Some(Outcome::Failure));
+        assert_eq!(of(Some("* 10.9.0.0/16\n"), other), Some(Outcome::Pass));
+        assert_eq!(of(Some("* 10.9.0.0/16\n"), usual), Some(Outcome::Failure));
+        assert_eq!(of(None, &format!("{other}\nkind = \"internal\"")), None);
     }
 
     #[test]

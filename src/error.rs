@@ -99,6 +99,8 @@ kinds! {
     ProgramTimeout = "program-timeout" => Host,
     /// No provider on this computer can run the box.
     NoProvider = "no-provider" => Host,
+    /// `lab doctor` found something that will keep the lab from running.
+    HostUnfit = "host-unfit" => Host,
     /// A file or folder could not be read or written.
     Io = "io" => Host,
     // Resources

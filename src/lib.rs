@@ -6,6 +6,7 @@ pub mod atomic;
 pub mod boxes;
 pub mod cancel;
 pub mod cli;
+pub mod doctor;
 pub mod error;
 pub mod guest;
 pub mod lab;

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod cp;
 mod destroy;
+mod doctor;
 mod exec;
 mod graph;
 mod halt;
@@ -99,6 +100,7 @@ enum Verb {
     Init(init::Args),
     Import(import::Args),
     Validate(validate::Args),
+    Doctor(doctor::Args),
     Up(up::Args),
     Status(status::Args),
     Ssh(ssh::Args),
@@ -201,6 +203,7 @@ fn run(cli: Cli, ui: Ui) -> Result<Status> {
         Verb::Init(args) => args.run(&app),
         Verb::Import(args) => args.run(&app),
         Verb::Validate(args) => args.run(&app),
+        Verb::Doctor(args) => args.run(&app),
         Verb::Up(args) => args.run(&app),
         Verb::Status(args) => args.run(&app),
         Verb::Ssh(args) => args.run(&app),

@@ -69,8 +69,16 @@ impl Program {
     /// # Errors
     /// [`Kind::ProgramMissing`], [`Kind::ProgramTooOld`], and those of running it.
     pub(super) fn version(&self) -> Result<Version> {
+        self.version_unless(&Cancel::new())
+    }
+
+    /// The same, given up when cancelled: it only looks.
+    ///
+    /// # Errors
+    /// Those of [`Program::version`], and [`Kind::Interrupted`].
+    pub(super) fn version_unless(&self, cancel: &Cancel) -> Result<Version> {
         let ask = || {
-            let said = self.manage().ask(["--version"])?;
+            let said = self.manage().until(["--version"], |_| false, cancel)?.map_err(Error::from)?.out;
             let version = Version::parse(&said).ok_or_else(|| {
                 Error::new(Kind::ProgramFailed, "VBoxManage did not say its version").detail(said.trim_end())
             })?;
@@ -91,28 +99,29 @@ impl Manage<'_> {
         &self,
         arguments: impl IntoIterator<Item = S>,
     ) -> Result<Result<Answer, Failure>> {
-        self.call_until(arguments, |_| false)
+        self.until(arguments, |_| false, &Cancel::new())
     }
 
     /// What `list` says of `what`. It goes on after what it cannot read (a machine of the user's whose disk is not
     /// plugged in), tells of that on standard error, and ends well.
     pub(super) fn list(&self, what: &[&str]) -> Result<String> {
         let arguments = std::iter::once("list").chain(what.iter().copied());
-        Ok(self.call_until(arguments, |status| status.success())?.map_err(Error::from)?.out)
+        Ok(self.until(arguments, |status| status.success(), &Cancel::new())?.map_err(Error::from)?.out)
     }
 
     /// Makes a call, and again where its failure is one that passes; `good` says which exit status is a success
     /// whatever was said.
-    fn call_until<S: AsRef<OsStr>>(
+    fn until<S: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = S>,
         good: impl Fn(ExitStatus) -> bool,
+        cancel: &Cancel,
     ) -> Result<Result<Answer, Failure>> {
         let command = self.command(arguments)?.timeout(PATIENCE);
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
-            let output = command.output(&Cancel::new())?;
+            let output = command.output(cancel)?;
             let answer = Answer { out: output.stdout, err: output.stderr };
             if good(output.status) {
                 return Ok(Ok(answer));
@@ -124,7 +133,7 @@ impl Manage<'_> {
             if !failure.passes() || started.elapsed() > RETRY_FOR {
                 return Ok(Err(failure));
             }
-            std::thread::sleep(pause);
+            cancel.sleep(pause)?;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
     }

@@ -15,10 +15,10 @@ mod hardware;
 mod machine;
 mod manage;
 mod network;
-mod ranges;
+pub(crate) mod ranges;
 mod registry;
 mod remove;
-mod version;
+pub(crate) mod version;
 mod watch;
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -170,8 +170,8 @@ impl Provider for VirtualBox {
         Features { host_on_private_network: true, suspend: true, live_snapshots: true }
     }
 
-    fn check(&self, hardware: &Hardware, _: &Cancel) -> Result<Availability> {
-        let version = self.program.version()?;
+    fn check(&self, hardware: &Hardware, cancel: &Cancel) -> Result<Availability> {
+        let version = self.program.version_unless(cancel)?;
         hardware::supports(hardware, version, std::env::consts::ARCH)?;
         let no_driver = cfg!(target_os = "linux") && !Path::new(DRIVER).exists();
         let mut acceleration =

@@ -9,7 +9,7 @@ use crate::provider::PrivateNetwork;
 
 /// Which ranges VirtualBox allows, where a computer's owner has said so.
 /// The manual of VirtualBox 7, "Host-Only Networking", has its form and what holds without it.
-const ALLOWED: &str = "/etc/vbox/networks.conf";
+pub(crate) const ALLOWED: &str = "/etc/vbox/networks.conf";
 /// What holds without that file.
 const ALLOWED_BY_DEFAULT: &str = "* 192.168.56.0/21";
 /// Routes wider than this are "everything else" (a default route, a VPN's halves of the world), and give way.
@@ -17,9 +17,11 @@ const WIDEST_ROUTE: u8 = 8;
 
 /// A range of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Range {
-    pub(super) address: Ipv4Addr,
-    pub(super) prefix: u8,
+pub(crate) struct Range {
+    /// Its first address.
+    pub(crate) address: Ipv4Addr,
+    /// The length of its prefix in bits.
+    pub(crate) prefix: u8,
 }
 
 impl Range {
@@ -65,9 +67,11 @@ impl std::fmt::Display for Range {
 
 /// A route of this computer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Route {
-    device: String,
-    range: Range,
+pub(crate) struct Route {
+    /// The network card that it leads to.
+    pub(crate) device: String,
+    /// Where it leads.
+    pub(crate) range: Range,
 }
 
 /// Refuses a range that VirtualBox would not allow, or that leads elsewhere already. `own` is the lab's adapter.
@@ -114,7 +118,7 @@ fn forbidden(range: Range) -> Error {
 }
 
 /// Whether `rules`, the text of [`ALLOWED`], allow `range`: a line has a star and then ranges.
-fn allows(rules: Option<&str>, range: Range) -> bool {
+pub(crate) fn allows(rules: Option<&str>, range: Range) -> bool {
     let rules = rules.unwrap_or(ALLOWED_BY_DEFAULT).lines();
     rules
         .filter_map(|line| line.trim().strip_prefix('*'))
@@ -123,14 +127,15 @@ fn allows(rules: Option<&str>, range: Range) -> bool {
         .any(|allowed| allowed.holds(range))
 }
 
-fn clashes(route: &Route, range: Range, own: Option<&str>) -> bool {
+/// Whether `route` leads elsewhere with a part of `range`. `own` is the lab's adapter.
+pub(crate) fn clashes(route: &Route, range: Range, own: Option<&str>) -> bool {
     Some(route.device.as_str()) != own && route.range.prefix >= WIDEST_ROUTE && route.range.overlaps(range)
 }
 
 /// This computer's routes, as far as they are known.
 #[cfg(target_os = "linux")]
 fn routes() -> Vec<Route> {
-    parse_linux_routes(&std::fs::read_to_string("/proc/net/route").unwrap_or_default())
+    routes_in(&std::fs::read_to_string("/proc/net/route").unwrap_or_default())
 }
 
 /// Not looked for here; VirtualBox itself refuses what it cannot have.
@@ -141,8 +146,7 @@ fn routes() -> Vec<Route> {
 
 /// Reads `/proc/net/route`: a device, a destination, …, a mask in the eighth column; numbers are hexadecimal in
 /// the computer's own order of bytes.
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has this file"))]
-fn parse_linux_routes(text: &str) -> Vec<Route> {
+pub(crate) fn routes_in(text: &str) -> Vec<Route> {
     let number =
         |text: &str| u32::from_str_radix(text, 16).ok().map(|bits| Ipv4Addr::from(bits.to_ne_bytes()));
     text.lines()
@@ -179,7 +183,7 @@ mod tests {
 
     #[test]
     fn routes_that_lead_elsewhere_are_found() {
-        let routes = parse_linux_routes(
+        let routes = routes_in(
             "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
              eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
              vboxnet0\t0038A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",

@@ -19,10 +19,10 @@ const FOLDER_VARIABLES: [&str; 2] = ["VBOX_INSTALL_PATH", "VBOX_MSI_INSTALL_PATH
 
 /// A version of VirtualBox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Version {
-    pub(super) major: u32,
-    pub(super) minor: u32,
-    pub(super) micro: u32,
+pub(crate) struct Version {
+    pub(crate) major: u32,
+    pub(crate) minor: u32,
+    pub(crate) micro: u32,
 }
 
 impl std::fmt::Display for Version {
@@ -34,7 +34,7 @@ impl std::fmt::Display for Version {
 impl Version {
     /// Reads what `--version` prints: `7.2.22_Debianr175245`, `6.1.50r161033`, `7.0.8_Ubuntur156879`. It is
     /// the last line that begins with a number: Debian's wrapper prints warnings before it.
-    pub(super) fn parse(said: &str) -> Option<Self> {
+    pub(crate) fn parse(said: &str) -> Option<Self> {
         let number = |text: &str| {
             let digits = text.find(|c: char| !c.is_ascii_digit()).map_or(text, |end| &text[..end]);
             digits.parse().ok()
@@ -51,7 +51,7 @@ impl Version {
     }
 
     /// Whether it is at least `major.minor.micro`.
-    pub(super) fn is_at_least(self, major: u32, minor: u32, micro: u32) -> bool {
+    pub(crate) fn is_at_least(self, major: u32, minor: u32, micro: u32) -> bool {
         self >= Version { major, minor, micro }
     }
 
@@ -73,7 +73,7 @@ impl Version {
     }
 
     /// Whether it is newer than anything this provider was run with.
-    pub(super) fn is_unknown(self) -> bool {
+    pub(crate) fn is_unknown(self) -> bool {
         self > NEWEST_KNOWN
     }
 }

@@ -58,7 +58,7 @@ pub use store::{Add, Entry, Removed, Resolved, Store, Verified, Wanted, Workspac
 /// the caller to remove.
 pub fn open_box(file: &Path, into: &Path, task: &mut Task<'_>) -> Result<Manifest> {
     let unpacked = archive::unpack(file, into, task)?;
-    let found = inspect::inspect(into, &unpacked)?;
+    let found = inspect::inspect(into, &unpacked, task)?;
     Ok(Manifest {
         version: manifest::VERSION,
         sha256: unpacked.digest,

@@ -1,5 +1,7 @@
 //! What an unpacked box is.
 
+mod sums;
+
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -8,6 +10,7 @@ use std::path::Path;
 use super::disk::{self, Content, DiskFormat};
 use super::hardware::{Arch, DiskController, Firmware, Hardware, NicModel};
 use super::manifest::Format;
+use super::progress::Task;
 use super::vagrantfile::{self, Vagrantfile};
 use super::{archive, ovf};
 use crate::error::{Error, Kind, Result};
@@ -49,14 +52,15 @@ struct MetadataDisk {
 ///
 /// # Errors
 /// [`Kind::BadBox`] when it is none that is understood, [`Kind::HostileBox`] when a disk image in it
-/// leads to a file outside.
-pub(super) fn inspect(dir: &Path, unpacked: &archive::Unpacked) -> Result<Findings> {
+/// leads to a file outside, [`Kind::BoxChecksum`] when it is not what its own manifest says,
+/// [`Kind::Interrupted`].
+pub(super) fn inspect(dir: &Path, unpacked: &archive::Unpacked, task: &mut Task<'_>) -> Result<Findings> {
     let files = list(dir)?;
     check_disks(dir, &files)?;
-    check_sums(dir, unpacked)?;
+    let strange = sums::check(dir, unpacked, task)?;
     let mut findings =
         if unpacked.bare { bare(dir, &files)? } else { Contents::read(dir, files)?.findings()? };
-    findings.notes.splice(0..0, unpacked.notes.iter().cloned());
+    findings.notes.splice(0..0, unpacked.notes.iter().cloned().chain(strange));
     if let Some(key) = &findings.key {
         protect(&dir.join(key))?;
     }
@@ -80,25 +84,6 @@ fn check_disks(dir: &Path, files: &[String]) -> Result<()> {
         let path = dir.join(name);
         if let Content::Disk(format) = disk::sniff_file(&path)? {
             disk::check(&path, format, name)?;
-        }
-    }
-    Ok(())
-}
-
-/// An OVF may bring a manifest with its files' sums (DSP0243, section 5.1): lines such as
-/// `SHA256(box.ovf)= 0123…`. Those in SHA1, which VirtualBox wrote before 5, are left alone.
-fn check_sums(dir: &Path, unpacked: &archive::Unpacked) -> Result<()> {
-    for name in unpacked.files.keys().filter(|name| name.to_ascii_lowercase().ends_with(".mf")) {
-        let text = read_text(&dir.join(name), MAX_METADATA)?.unwrap_or_default();
-        for line in text.lines() {
-            let said = line.strip_prefix("SHA256").and_then(|line| line.trim_start().strip_prefix('('));
-            let Some((file, sum)) = said.and_then(|line| line.rsplit_once(")=")) else { continue };
-            let found = unpacked.files.get(file).map(|found| found.sha256.as_str());
-            if found.is_some_and(|found| !found.eq_ignore_ascii_case(sum.trim())) {
-                let message = format!("the box cannot be used: its {file} is not what its {name} says");
-                return Err(Error::new(Kind::BoxChecksum, message)
-                    .hint("it was damaged before it was packed: get it again from where it is made"));
-            }
         }
     }
     Ok(())

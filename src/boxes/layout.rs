@@ -7,6 +7,7 @@
 //!   index.json               names, addresses and local files that lead to a digest
 //!   store.lock               held for the moment of a change to the index or to tmp/
 //!   locks/<key>.lock         held by whoever adds the box of one source
+//!   locks/<sha256>.lock      shared by those who take the box for a machine, held alone by whoever removes it
 //!   partial/<key>/           a download that is not finished; whoever has the source's lock works there
 //!   tmp/<id>/                work in progress; its `lock` is held by the process that works there
 //! ```
@@ -64,7 +65,7 @@ impl Layout {
         self.key_lock(&key(source))
     }
 
-    /// The lock of the source with this key.
+    /// The lock of the source with this key, or of the box with this digest.
     pub(super) fn key_lock(&self, key: &str) -> PathBuf {
         self.root.join("locks").join(format!("{key}.lock"))
     }

@@ -29,15 +29,34 @@ pub(super) fn try_lock(file: &File, path: &Path) -> Result<bool> {
 ///
 /// # Errors
 /// [`Kind::BoxLocked`] after `patience`, [`Kind::Interrupted`] when cancelled.
-pub(super) fn wait(
+pub(super) fn wait(path: &Path, patience: Duration, cancel: &Cancel, on_wait: impl FnMut()) -> Result<File> {
+    let file = open(path)?;
+    until(|| try_lock(&file, path), path, patience, cancel, on_wait)?;
+    Ok(file)
+}
+
+/// Takes a share of the lock, which as many as like can have while nobody has it alone.
+///
+/// # Errors
+/// Those of [`wait`].
+pub(super) fn share(file: &File, path: &Path, patience: Duration, cancel: &Cancel) -> Result<()> {
+    let take = || match file.try_lock_shared() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(source)) => Err(Error::io("lock", path, &source)),
+    };
+    until(take, path, patience, cancel, || {})
+}
+
+fn until(
+    take: impl Fn() -> Result<bool>,
     path: &Path,
     patience: Duration,
     cancel: &Cancel,
     mut on_wait: impl FnMut(),
-) -> Result<File> {
-    let file = open(path)?;
+) -> Result<()> {
     let started = Instant::now();
-    while !try_lock(&file, path)? {
+    while !take()? {
         if started.elapsed() > patience {
             let message = format!("another lab has been working on this box for {} s", patience.as_secs());
             return Err(Error::new(Kind::BoxLocked, message)
@@ -47,5 +66,5 @@ pub(super) fn wait(
         on_wait();
         cancel.sleep(POLL)?;
     }
-    Ok(file)
+    Ok(())
 }

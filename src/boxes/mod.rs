@@ -46,7 +46,7 @@ pub use pins::{Pin, Pins};
 pub use progress::{Phase, Progress, Task};
 pub use room::{check as check_room, human, used};
 pub use source::Source;
-pub use store::{Add, Entry, Removed, Resolved, Store, Verified, Wanted, Workspace};
+pub use store::{Add, Claim, Entry, Hold, Leftover, Removed, Resolved, Store, Verified, Wanted, Workspace};
 
 /// Unpacks the box file `file` into the empty folder `into` and finds out what it is.
 ///
@@ -58,7 +58,7 @@ pub use store::{Add, Entry, Removed, Resolved, Store, Verified, Wanted, Workspac
 /// the caller to remove.
 pub fn open_box(file: &Path, into: &Path, task: &mut Task<'_>) -> Result<Manifest> {
     let unpacked = archive::unpack(file, into, task)?;
-    let found = inspect::inspect(into, &unpacked)?;
+    let found = inspect::inspect(into, &unpacked, task)?;
     Ok(Manifest {
         version: manifest::VERSION,
         sha256: unpacked.digest,

@@ -4,6 +4,8 @@
 //! disk. So whatever is killed, and whenever: a box is in the store or it is not.
 
 mod care;
+mod hold;
+mod leftovers;
 mod resolve;
 
 use std::fs::File;
@@ -23,6 +25,8 @@ use crate::atomic;
 use crate::error::{Error, Kind, Result};
 use crate::versioned;
 pub use care::{Entry, Removed, Verified};
+pub use hold::{Claim, Hold};
+pub use leftovers::Leftover;
 pub use resolve::{Resolved, Wanted};
 
 /// How long to wait for another process that adds the same box. It may be downloading it.

@@ -106,16 +106,20 @@ fn sweep_half_written(root: &Path) {
 /// Removes downloads that nobody went on with for a long time. Whatever goes wrong here is no matter.
 fn sweep_partials(layout: &Layout) {
     for entry in std::fs::read_dir(layout.partials()).into_iter().flatten().flatten() {
-        if partial::age(&entry.path()).is_none_or(|age| age < STALE) {
-            continue;
-        }
-        let path = layout.key_lock(&entry.file_name().to_string_lossy());
-        if let Ok(file) = lock::open(&path)
-            && let Ok(true) = lock::try_lock(&file, &path)
-        {
-            let _ = partial::remove(&entry.path());
+        if partial::age(&entry.path()).is_some_and(|age| age >= STALE) {
+            let _ = discard_partial(layout, &entry.file_name().to_string_lossy());
         }
     }
+}
+
+/// Removes what is there of the download with this key; `false` where somebody is working on it.
+pub(super) fn discard_partial(layout: &Layout, key: &str) -> Result<bool> {
+    let path = layout.key_lock(key);
+    let file = lock::open(&path)?;
+    if !lock::try_lock(&file, &path)? {
+        return Ok(false);
+    }
+    partial::remove(&layout.partials().join(key)).map(|()| true)
 }
 
 /// Makes a folder and those above it.

@@ -28,6 +28,9 @@ pub struct Identity {
     pub hosts: Vec<(Ipv4Addr, String)>,
     /// The lab's public key line, to be let in.
     pub authorized_key: String,
+    /// Releases that left the main mirrors, each with the lines of `sources.list` that lead to its archive.
+    /// Whether the guest is of one, it sees itself.
+    pub archived: Vec<(String, Vec<String>)>,
 }
 
 impl Identity {
@@ -45,6 +48,11 @@ impl Identity {
         let netmask =
             Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0));
         let hosts: Vec<_> = self.hosts.iter().map(|(address, name)| format!("{address} {name}")).collect();
+        let archived: Vec<_> = self
+            .archived
+            .iter()
+            .flat_map(|(release, lines)| lines.iter().map(move |line| format!("{release} {line}")))
+            .collect();
         assign("hostname", &self.hostname)
             + &assign("address", &self.address.to_string())
             + &assign("prefix", &self.prefix.to_string())
@@ -52,6 +60,7 @@ impl Identity {
             + &assign("mac", &self.private_mac.to_string())
             + &assign("hosts", &hosts.join("\n"))
             + &assign("key", &self.authorized_key)
+            + &assign("archived", &archived.join("\n"))
     }
 
     /// The whole text that the guest's shell reads, but for `epoch`, which the session sets. `root` is

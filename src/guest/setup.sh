@@ -2,7 +2,8 @@
 #
 # What comes before this text sets, each as one quoted word: hostname, address, prefix, netmask,
 # mac (of the private network card), hosts (lines of the hosts file), user, key (its line in
-# authorized_keys), root (empty; a folder in tests). The session has set epoch (seconds, the host's
+# authorized_keys), archived (lines of sources.list, each behind the release that it is for), root (empty;
+# a folder in tests). The session has set epoch (seconds, the host's
 # clock) when we were let in.
 #
 # POSIX sh: dash 0.5.5, bash and busybox ash run it. A fork costs milliseconds in an emulated guest,
@@ -133,6 +134,53 @@ set_key() {
 	[ -f "$file" ] || { (umask 077 && : >"$file") && chown "$user" "$file"; }
 	printf '%s\n' "${unended:+$nl}$key" >>"$file" || die "could not write $file"
 	say "added the lab's key to ~$user/.ssh/authorized_keys"
+}
+
+# A release that left the main mirrors has its packages in an archive, to which apt is led: of sources.list,
+# the lines that name another host of the archive's domain are put out of use. A mirror of one's own stays.
+set_sources() {
+	file=$root/etc/apt/sources.list release= ours= archive=
+	[ -n "$archived" ] && [ -f "$file" ] && [ -r "$root/etc/lsb-release" ] || return 0
+	while IFS='=' read -r name value; do
+		[ "$name" != DISTRIB_CODENAME ] || release=$value
+	done <"$root/etc/lsb-release"
+	while IFS= read -r line; do
+		case $line in
+			"$release deb "*)
+				ours=$ours${line#"$release "}$nl
+				host_of_source "${line#"$release "}"
+				archive=$host
+				;;
+		esac
+	done <<-END
+	$archived
+	END
+	[ -n "$ours" ] || return 0
+	slurp "$file"
+	old=$text kept= dropped=
+	while IFS= read -r line; do
+		host_of_source "$line"
+		case $host in
+			"$archive") ;;
+			*".${archive#*.}") line="# lab: $line" dropped=1 ;;
+		esac
+		kept=$kept$line$nl
+	done <<-END
+	${old%"$nl"}
+	END
+	[ -z "$dropped" ] || put "$file" "$kept# $release left the main mirrors:$nl$ours"
+}
+
+# host_of_source LINE: the host that a line of sources.list names, into $host.
+host_of_source() {
+	host=
+	case $1 in
+		deb\ *://* | deb-src\ *://*)
+			host=${1#*://}
+			host=${host%%/*}
+			host=${host##*@}
+			;;
+	esac
 }
 
 # The private card's name into $nic. Its driver may still be loading, or udev renaming it.
@@ -351,6 +399,7 @@ main() {
 	set_key
 	set_hosts
 	set_hostname
+	set_sources
 	find_nic
 	find_style
 	changed=

@@ -11,6 +11,9 @@ use super::setup::Identity;
 const MAC: &str = "52:54:00:aa:bb:01";
 const KEY: &str = "ssh-rsa AAAAB3LAB lab workshop";
 
+/// Where the archive is, behind `deb`.
+const OLD: &str = "http://old.example.org/ubuntu lucid main universe";
+
 /// A guest's root folder and the shell that runs the script in it.
 struct Guest {
     dir: tempfile::TempDir,
@@ -164,6 +167,13 @@ fn identity() -> Identity {
             ("192.168.56.20".parse().unwrap(), "db1".into()),
         ],
         authorized_key: KEY.into(),
+        archived: vec![
+            (
+                "lucid".into(),
+                vec![format!("deb {OLD}"), format!("deb {}", OLD.replace("lucid", "lucid-updates"))],
+            ),
+            ("karmic".into(), vec!["deb http://old.example.org/ubuntu karmic main".into()]),
+        ],
     }
 }
 
@@ -177,6 +187,41 @@ fn every_style(shell: &[&'static str]) {
     no_style(shell);
     clock(shell);
     hostile(shell);
+    sources(shell);
+}
+
+fn sources(shell: &[&'static str]) {
+    let release = |guest: &Guest, name: &str| {
+        guest.write("etc/lsb-release", &format!("DISTRIB_ID=Ubuntu\nDISTRIB_CODENAME={name}\n"));
+    };
+    let list = "etc/apt/sources.list";
+    let before = "# by the installer\ndeb http://us.archive.example.org/ubuntu/ lucid main\n\
+                  deb-src http://security.example.org/ubuntu lucid-security main\n\
+                  deb http://mirror.school/ubuntu lucid main # http://x.example.org/\ndeb cdrom:[x]/ lucid main";
+    let guest = Guest::new(shell, &[]);
+    guest.write(list, before);
+    release(&guest, "lucid");
+    run_twice(&guest);
+    assert_eq!(
+        guest.read(list),
+        format!(
+            "# by the installer\n# lab: deb http://us.archive.example.org/ubuntu/ lucid main\n\
+             # lab: deb-src http://security.example.org/ubuntu lucid-security main\n\
+             deb http://mirror.school/ubuntu lucid main # http://x.example.org/\ndeb cdrom:[x]/ lucid main\n\
+             # lucid left the main mirrors:\ndeb {OLD}\ndeb {}\n",
+            OLD.replace("lucid", "lucid-updates")
+        )
+    );
+    // Another release, one that does not say which it is, and sources that need no help.
+    for (name, text) in
+        [("noble", before), ("", before), ("lucid", "deb http://mirror.school/ubuntu lucid main")]
+    {
+        let guest = Guest::new(shell, &[]);
+        guest.write(list, text);
+        release(&guest, name);
+        run_twice(&guest);
+        assert_eq!(guest.read(list), text, "{name}");
+    }
 }
 
 fn run_twice(guest: &Guest) -> String {
@@ -397,6 +442,7 @@ fn the_fingerprint_changes_with_each_part() {
         Identity { prefix: 25, ..identity() },
         Identity { hosts: Vec::new(), ..identity() },
         Identity { authorized_key: "x".into(), ..identity() },
+        Identity { archived: Vec::new(), ..identity() },
     ];
     for other in changed {
         assert_ne!(other.fingerprint(), base, "{other:?}");

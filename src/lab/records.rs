@@ -11,7 +11,7 @@ use crate::provider::PortForward;
 use super::Lab;
 use super::ports::{self, Purpose};
 use super::state::Record;
-use super::supply::{self, Images};
+use super::supply::Images;
 
 impl Lab<'_> {
     /// Claims the number of the private network, once in the lab's life.
@@ -46,7 +46,7 @@ impl Lab<'_> {
                 continue;
             }
             let image = images
-                .get(&supply::key(machine))
+                .get(machine)
                 .ok_or_else(|| Error::internal(format!("the box {} was not resolved", machine.image)))?;
             let ssh_port = self.ports.claim_one_of(ports::SSH_RANGE, Purpose::Ssh, Some(&machine.name))?;
             let record = Record {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::boxes::{Entry, Removed, Store, Verified};
+use crate::boxes::{Entry, Leftover, Removed, Store, Verified};
 use crate::error::{Error, Kind, Result};
 use crate::provider::Provider;
 
@@ -29,15 +29,28 @@ pub struct Shelved {
     pub on_disk: u64,
 }
 
-/// What [`Shelf::prune`] removes, or would.
+/// What [`Shelf::prune`] removes, or would: each with the bytes that this frees.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// The digests of boxes.
-    pub boxes: Vec<String>,
+    pub boxes: Vec<(String, u64)>,
     /// The digests of boxes that are gone, whose base images were still there.
-    pub bases: Vec<String>,
-    /// The bytes that this frees.
-    pub freed: u64,
+    pub bases: Vec<(String, u64)>,
+    /// Downloads that were begun and given up.
+    pub downloads: Vec<Leftover>,
+}
+
+impl Pruned {
+    /// Whether it is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.boxes.is_empty() && self.bases.is_empty() && self.downloads.is_empty()
+    }
+
+    /// The bytes that all of it frees.
+    pub fn freed(&self) -> u64 {
+        let images = self.boxes.iter().chain(&self.bases).map(|(_, bytes)| bytes);
+        images.chain(self.downloads.iter().map(|download| &download.bytes)).sum()
+    }
 }
 
 /// All boxes of a home.
@@ -92,27 +105,38 @@ impl<'a> Shelf<'a> {
     /// Takes a name away from its box; a box without names goes, with its base images.
     ///
     /// # Errors
-    /// [`Kind::BoxNotFound`]; [`Kind::BoxInUse`] where a lab's machine was made from the box.
+    /// [`Kind::BoxNotFound`]; [`Kind::BoxInUse`] where a lab's machine was made from the box, or a command
+    /// is about to make one.
     pub fn remove(&self, name: &str) -> Result<Removed> {
-        let Shelved { entry, users, .. } = self.get(name)?;
-        let last =
-            entry.names.iter().all(|known| known == name) || !entry.names.iter().any(|known| known == name);
-        if let (Some(user), true) = (users.first(), last) {
-            let (lab, machine) = (user.lab.display(), &user.machine);
-            let more =
-                if users.len() > 1 { format!(", and {} more", users.len() - 1) } else { String::new() };
-            return Err(Error::new(
-                Kind::BoxInUse,
-                format!("box {name} is in use by {machine} of the lab in {lab}{more}"),
-            )
-            .hint(format!("`lab destroy -C {lab}` removes that lab")));
-        }
+        let Shelved { entry, .. } = self.get(name)?;
         let named = entry.names.iter().any(|known| known == name);
-        let removed = self.store.remove(if named { name } else { &entry.digest })?;
-        if removed.left.is_empty() {
+        self.remove_from_store(if named { name } else { &entry.digest })
+    }
+
+    /// [`Shelf::remove`], for a name or a digest as the store knows it.
+    fn remove_from_store(&self, name: &str) -> Result<Removed> {
+        let removed = self.store.remove(name, |digest| self.must_be_free(digest, name))?;
+        if removed.claim.is_some() {
             self.remove_bases(&removed.digest)?;
         }
         Ok(removed)
+    }
+
+    /// That no machine was made from the box of a digest.
+    ///
+    /// # Errors
+    /// [`Kind::BoxInUse`].
+    fn must_be_free(&self, digest: &str, name: &str) -> Result<()> {
+        let users: Vec<User> =
+            self.users()?.into_iter().filter(|(used, _)| used == digest).map(|(_, user)| user).collect();
+        let Some(user) = users.first() else { return Ok(()) };
+        let (lab, machine) = (user.lab.display(), &user.machine);
+        let more = if users.len() > 1 { format!(", and {} more", users.len() - 1) } else { String::new() };
+        Err(Error::new(
+            Kind::BoxInUse,
+            format!("box {name} is in use by {machine} of the lab in {lab}{more}"),
+        )
+        .hint(format!("`lab destroy -C {lab}` removes that lab")))
     }
 
     /// Holds a box to its sums, and its base images to the box. A base image that does not hold and is of
@@ -129,7 +153,9 @@ impl<'a> Shelf<'a> {
             let what = format!("the base image for {}", provider.name());
             self.context.sink.note(format!("box {name}: checking {what}"));
             if provider.check_base(&image, &self.context.cancel)? == Some(false) {
-                let then = if shelved.users.is_empty() {
+                // Looked at again: a command may be about to make a machine of it.
+                let claim = self.store.claim(digest);
+                let then = if claim.is_ok() && self.must_be_free(digest, name).is_ok() {
                     provider.remove_base(digest)?;
                     "it is removed, and made anew by the next `lab up`"
                 } else {
@@ -142,38 +168,54 @@ impl<'a> Shelf<'a> {
     }
 
     /// What nothing needs: boxes without a name that no lab uses (an older version, or one that a Labfile
-    /// named by path or address), and base images of boxes that are gone. With `all`, also boxes with a
-    /// name that no lab uses.
+    /// named by path or address), base images of boxes that are gone, and downloads that were given up.
+    /// With `all`, also boxes with a name that no lab uses, and every download that nobody is working on.
     pub fn unneeded(&self, all: bool) -> Result<Pruned> {
         let (shelved, users) = (self.list()?, self.users()?);
         let mut pruned = Pruned::default();
         for Shelved { entry, users, on_disk } in &shelved {
             if users.is_empty() && (all || entry.names.is_empty()) {
-                pruned.boxes.push(entry.digest.clone());
-                pruned.freed += on_disk;
+                pruned.boxes.push((entry.digest.clone(), *on_disk));
             }
         }
         let there: BTreeSet<&str> = shelved.iter().map(|shelved| shelved.entry.digest.as_str()).collect();
         for (digest, size) in self.bases()? {
             let is_used = users.iter().any(|(used, _)| *used == digest);
             if !there.contains(digest.as_str()) && !is_used {
-                pruned.bases.push(digest);
-                pruned.freed += size;
+                pruned.bases.push((digest, size));
             }
         }
+        pruned.downloads = self.store.leftovers()?;
+        pruned.downloads.retain(|download| all || !download.is_fresh);
         Ok(pruned)
     }
 
-    /// Removes what [`Shelf::unneeded`] found; what a lab has begun to use since then stays.
-    pub fn prune(&self, unneeded: &Pruned) -> Result<()> {
-        for digest in &unneeded.boxes {
-            if self.users()?.iter().any(|(used, _)| used == digest) {
-                continue;
+    /// Removes what [`Shelf::unneeded`] found; what a lab has begun to use since then stays. Returns what
+    /// was removed.
+    pub fn prune(&self, unneeded: &Pruned) -> Result<Pruned> {
+        let mut gone = Pruned::default();
+        for of_box in &unneeded.boxes {
+            match self.remove_from_store(&of_box.0) {
+                Ok(_) => gone.boxes.push(of_box.clone()),
+                // Somebody else has removed it, or has begun to use it.
+                Err(error) if matches!(error.kind(), Kind::BoxInUse | Kind::BoxNotFound) => {}
+                Err(error) => return Err(error),
             }
-            self.store.remove(digest)?;
-            self.remove_bases(digest)?;
         }
-        unneeded.bases.iter().try_for_each(|digest| self.remove_bases(digest))
+        for base in &unneeded.bases {
+            if let Ok(_claim) = self.store.claim(&base.0)
+                && self.must_be_free(&base.0, &base.0).is_ok()
+            {
+                self.remove_bases(&base.0)?;
+                gone.bases.push(base.clone());
+            }
+        }
+        for download in &unneeded.downloads {
+            if self.store.discard(download)? {
+                gone.downloads.push(download.clone());
+            }
+        }
+        Ok(gone)
     }
 
     fn remove_bases(&self, digest: &str) -> Result<()> {

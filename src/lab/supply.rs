@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::boxes::versions::Constraint;
-use crate::boxes::{BoxImage, Pin, Pins, Resolved, Store, Wanted};
+use crate::boxes::{BoxImage, Hold, Pin, Pins, Resolved, Store, Wanted};
 use crate::error::{Error, Kind, Result};
 use crate::labfile::Labfile;
 use crate::labfile::model::Machine;
@@ -15,11 +15,24 @@ use super::{Context, Place};
 /// What tells the boxes of a Labfile apart: what it calls one, and the version that it asks for.
 pub type Key = (String, Option<String>);
 
-/// Boxes, by what a Labfile asks for.
-pub type Images = BTreeMap<Key, BoxImage>;
+/// Boxes, by what a Labfile asks for. While there are any of these, nobody removes them.
+#[derive(Debug, Default)]
+pub struct Images(BTreeMap<Key, (BoxImage, Hold)>);
+
+impl Images {
+    /// The box of a machine.
+    pub fn get(&self, machine: &Machine) -> Option<&BoxImage> {
+        self.0.get(&key(machine)).map(|(image, _)| image)
+    }
+
+    /// Any of them.
+    pub fn first(&self) -> Option<&BoxImage> {
+        self.0.values().map(|(image, _)| image).next()
+    }
+}
 
 /// What a machine asks for.
-pub fn key(machine: &Machine) -> Key {
+fn key(machine: &Machine) -> Key {
     (machine.image.clone(), machine.box_version.as_ref().map(ToString::to_string))
 }
 
@@ -36,21 +49,21 @@ pub(super) fn boxes(
 ) -> Result<Images> {
     let path = place.files().pins();
     let mut pins = Pins::read(&path)?;
-    let mut images = Images::new();
+    let mut images = Images::default();
     for machine in machines {
         let exists = known.is_some_and(|state| state.machines.contains_key(&machine.name));
         let key = key(machine);
-        if exists || images.contains_key(&key) {
+        if exists || images.0.contains_key(&key) {
             continue;
         }
         let pin = pins.get(&key.0, key.1.as_deref()).cloned();
-        let Resolved { image, pin: now } = get(context, labfile, machine, pin.as_ref(), false)?;
+        let Resolved { image, pin: now, hold } = get(context, labfile, machine, pin.as_ref(), false)?;
         if pin.is_none() {
             // At once: what was fetched is held to, even if the next box cannot be had.
             pins.set(now);
             pins.write(&path)?;
         }
-        images.insert(key, image);
+        images.0.insert(key, (image, hold));
     }
     Ok(images)
 }
@@ -139,7 +152,7 @@ fn update_locked(
             continue;
         }
         let before = pins.get(&key.0, key.1.as_deref()).cloned();
-        let Resolved { image, pin: now } = get(context, labfile, machine, None, true)?;
+        let Resolved { image, pin: now, hold: _hold } = get(context, labfile, machine, None, true)?;
         if before.as_ref() != Some(&now) {
             pins.set(now.clone());
             pins.write(&path)?;

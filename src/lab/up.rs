@@ -81,6 +81,8 @@ pub fn up(context: &Context<'_>, place: Place, options: &Options) -> Result<Repo
         Ok(before) => before,
         Err(error) => return Err(lab.undone(error)),
     };
+    // The records keep the boxes now.
+    drop(images);
     let limit = options.jobs.unwrap_or(jobs.len());
     let states: BTreeMap<&str, PowerState> =
         machines.iter().map(|machine| machine.name.as_str()).zip(before).collect();
@@ -130,7 +132,7 @@ fn begin(
         Some(state) => (state.clone(), None),
         None => {
             providers::forget(&place.files().machines(), &context.home)?;
-            let first = images.values().next().ok_or_else(|| Error::internal("a new lab without a box"))?;
+            let first = images.first().ok_or_else(|| Error::internal("a new lab without a box"))?;
             let wanted = options.provider.as_deref().or(labfile.provider.as_deref());
             let chosen = providers::choose(wanted, &first.hardware, &context.home, &context.cancel)?;
             if let Some(why) = chosen.why {

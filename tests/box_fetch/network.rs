@@ -80,7 +80,7 @@ fn a_catalogue_of_ones_own_comes_first() {
     let body = a_box(3, 10_000);
     std::fs::write(lab.root().join("lucid32.box"), &body).unwrap();
     let entry = r#"{"name":"lucid32","description":"ours","arch":"i386","hints":["ask"],
-        "guest":{"family":"ubuntu","ssh_key":"rsa","network":"ifupdown"},
+        "guest":{"family":"ubuntu"},
         "versions":[{"version":"1.0","sources":[{"url":"lucid32.box","format":"vagrant-box"}]}]}"#;
     lab.write("lucid32.json", entry);
     let lab = lab.env("LAB_CATALOG", "../lucid32.json");

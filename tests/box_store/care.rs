@@ -1,9 +1,13 @@
 //! List, show, verify, remove, prune.
 
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
-use crate::common::TestLab;
+use crate::box_server::{BoxServer, Reply};
+use crate::common::{TestLab, wait_for};
 use crate::make;
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A lab whose home has the box `one`.
 fn with_one() -> TestLab {
@@ -120,4 +124,59 @@ fn a_box_with_two_names_goes_with_the_second() {
     lab.lab(&["box", "remove", "one"]).ok().says(&["the box is still uno"]);
     lab.lab(&["box", "remove", "uno"]).ok().says(&["box uno is removed"]);
     lab.lab(&["box", "remove", "uno"]).exits(6);
+}
+
+#[test]
+fn a_box_that_an_up_is_taking_is_not_removed() {
+    let lab = with_one();
+    // The second box never comes: `up` has found the first, and no machine stands in its state yet.
+    let server = BoxServer::start(|_, _| Reply::whole(&[1; 500_000]).stall(1000));
+    lab.labfile(&format!(
+        "lab.box = 'one'\n[machine.a]\n[machine.b]\nbox = '{}'\n",
+        server.url("/second.box")
+    ));
+    let mut up = lab.start(&["up"]);
+    wait_for("the second box is asked for", LIMIT, || (!server.requests().is_empty()).then_some(()));
+    let place = lab.dir().canonicalize().unwrap();
+    let said = ["is taking the box", &format!("process {} in {}", up.id(), place.display()), "lab up"];
+    lab.lab(&["box", "remove", "one"]).exits(6).says(&said);
+    let pruned = lab.lab(&["box", "prune", "--all", "--yes", "--json"]).ok().json();
+    assert_eq!((&pruned["boxes"], &pruned["bytes"]), (&serde_json::json!([]), &serde_json::json!(0)));
+    assert!(stored(&lab, "one", "box.img").exists());
+    // However it ends, it holds nothing any more.
+    up.kill().unwrap();
+    up.wait().unwrap();
+    lab.lab(&["box", "remove", "one"]).ok();
+    lab.lab(&["box", "verify"]).ok();
+}
+
+#[test]
+fn downloads_that_were_given_up_are_pruned() {
+    let lab = TestLab::bare("");
+    let server = BoxServer::start(|_, request| {
+        Reply::file(&vec![7; 3_000_000], request).trickle(50_000, Duration::from_millis(50))
+    });
+    let url = server.url("/half.box");
+    let partials = lab.home().join("boxes/partial");
+    let mut add = lab.start(&["box", "add", "half", &url]);
+    let data = || Some(std::fs::read_dir(&partials).ok()?.flatten().next()?.path().join("data"));
+    let begun = || data().filter(|data| data.metadata().is_ok_and(|data| data.len() > 100_000));
+    let data = wait_for("a part of the download", LIMIT, begun);
+    // Somebody is working on it.
+    lab.lab(&["box", "prune", "--all", "--yes"]).ok().says(&["nothing to remove"]);
+    add.kill().unwrap();
+    add.wait().unwrap();
+    lab.lab(&["box", "prune", "--yes"]).ok().says(&["nothing to remove"]);
+    let old = SystemTime::now() - Duration::from_secs(4 * 24 * 60 * 60);
+    let folder = data.parent().unwrap();
+    for file in std::fs::read_dir(folder).unwrap() {
+        std::fs::File::open(file.unwrap().path()).unwrap().set_modified(old).unwrap();
+    }
+    std::fs::File::open(folder).unwrap().set_modified(old).unwrap();
+    lab.lab(&["box", "prune", "--dry-run"]).ok().says(&["what was downloaded of http://127.0.0.1", "KiB"]);
+    assert!(data.exists());
+    let pruned = lab.lab(&["box", "prune", "--yes", "--json"]).ok().json();
+    assert!(pruned["bytes"].as_u64().unwrap() >= 100_000, "{pruned}");
+    assert_eq!(pruned["downloads"][0]["source"], url.as_str());
+    assert_eq!(std::fs::read_dir(&partials).unwrap().count(), 0);
 }

@@ -48,7 +48,8 @@ pub struct CatalogueBox {
     pub from: Option<PathBuf>,
 }
 
-/// What is particular about a guest.
+/// A guest's system. What its ssh server understands and what sets up its network is no part of this: the
+/// connection offers what all of them know, and the set-up looks.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guest {
@@ -57,38 +58,9 @@ pub struct Guest {
     /// The release's own name: `lucid`, `bookworm`.
     #[serde(default)]
     pub release: Option<String>,
-    /// The type of ssh key that it understands.
-    pub ssh_key: SshKey,
-    /// Whether its ssh server knows nothing newer than SHA-1 signatures and group 14: OpenSSH before 5.7.
-    #[serde(default)]
-    pub legacy_ssh: bool,
-    /// What sets up its network.
-    pub network: NetworkStyle,
-    /// The lines of `sources.list` for a release that left the main mirrors.
+    /// The lines of `sources.list` for a release that left the main mirrors; `release` is given then.
     #[serde(default)]
     pub apt_sources: Vec<String>,
-}
-
-/// A type of ssh key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SshKey {
-    /// Understood by all.
-    Rsa,
-    /// From OpenSSH 6.5 on.
-    Ed25519,
-}
-
-/// What sets up a guest's network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NetworkStyle {
-    /// `/etc/network/interfaces`.
-    Ifupdown,
-    /// `/etc/netplan/`.
-    Netplan,
-    /// `/etc/systemd/network/`.
-    SystemdNetworkd,
 }
 
 /// A version of a box, and where it is.
@@ -193,6 +165,20 @@ impl Catalogue {
         self.boxes.iter().find(|entry| entry.name == name)
     }
 
+    /// The releases that left the main mirrors, each with the lines of `sources.list` that lead to its archive.
+    pub fn archived(&self) -> Vec<(String, Vec<String>)> {
+        let mut archived: Vec<(String, Vec<String>)> = Vec::new();
+        for guest in self.boxes.iter().map(|entry| &entry.guest).filter(|guest| !guest.apt_sources.is_empty())
+        {
+            if let Some(release) = &guest.release
+                && !archived.iter().any(|(known, _)| known == release)
+            {
+                archived.push((release.clone(), guest.apt_sources.clone()));
+            }
+        }
+        archived
+    }
+
     /// The names of all boxes.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.boxes.iter().map(|entry| entry.name.as_str())
@@ -235,6 +221,13 @@ fn parse(text: &str, path: &Path) -> Result<CatalogueBox> {
     };
     let entry: CatalogueBox = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
     check_name(&entry.name).map_err(|error| wrong(error.to_string()))?;
+    let guest = &entry.guest;
+    if !guest.apt_sources.is_empty() && guest.release.is_none() {
+        return Err(wrong("`apt_sources` are of a `release`".to_owned()));
+    }
+    if guest.apt_sources.iter().any(|line| !line.starts_with("deb ") || line.contains('\n')) {
+        return Err(wrong("a line of `apt_sources` begins with `deb `".to_owned()));
+    }
     for source in entry.versions.iter().flat_map(|release| &release.sources) {
         let is_sum = |hex: &Option<String>, algorithm: Algorithm| {
             hex.as_deref().is_none_or(|hex| {

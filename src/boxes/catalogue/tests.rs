@@ -52,8 +52,10 @@ fn the_schema_and_the_reader_refuse_the_same() {
         ("", "nmae", json!("x")),
         ("", "arch", json!("sparc")),
         ("", "hints", json!("x")),
-        ("/guest", "network", json!("dhcp")),
-        ("/guest", "ssh_key", json!("dsa")),
+        ("/guest", "network", json!("netplan")),
+        ("/guest", "family", json!(7)),
+        ("/guest", "apt_sources", json!(["rm -rf /"])),
+        ("/guest", "apt_sources", json!("deb http://x/ y main")),
         ("/versions/0", "sources", json!({})),
         (source, "format", json!("floppy")),
         (source, "url", json!("https://x/also.box")),
@@ -87,11 +89,23 @@ fn every_box_tells_a_way_out_and_where_it_is_verified() {
 }
 
 #[test]
+fn releases_that_left_the_main_mirrors_are_known() {
+    let archived = Catalogue::load(None).unwrap().archived();
+    let (release, lines) = &archived[0];
+    assert_eq!((archived.len(), release.as_str(), lines.len()), (1, "lucid", 3));
+    assert!(lines.iter().all(|line| line.starts_with("deb http://old-releases.")), "{lines:?}");
+    let mut nameless: Value = serde_json::from_str(include_str!("../../../boxes/lucid64.json")).unwrap();
+    nameless["guest"].as_object_mut().unwrap().remove("release");
+    assert!(!schema().is_valid(&nameless));
+    assert!(parse(&nameless.to_string(), Path::new("x.json")).is_err());
+}
+
+#[test]
 fn a_teachers_catalogue_comes_first() {
     let dir = tempfile::tempdir().unwrap();
     let entry = json!({
         "name": "lucid32", "description": "ours", "arch": "i386", "hints": ["ask"],
-        "guest": {"family": "ubuntu", "ssh_key": "rsa", "network": "ifupdown"},
+        "guest": {"family": "ubuntu"},
         "versions": [{"sources": [{"url": "lucid32.box", "format": "vagrant-box"}]}],
     });
     let path = dir.path().join("ours.json");

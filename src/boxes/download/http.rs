@@ -1,7 +1,7 @@
 //! One request over http or https, answered piece by piece.
 
-use std::io::Read;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use ureq::http::HeaderMap;
@@ -15,10 +15,12 @@ use crate::error::Result;
 
 /// How often a wait for the network looks whether it is to stop.
 pub(super) const TICK: Duration = Duration::from_millis(50);
-/// How much is read at a time. An allocator has a piece of this size at hand.
-const PIECE: usize = 64 << 10;
+/// How much the network is asked for at a time.
+const INPUT: usize = 64 << 10;
+/// How much is handed on at a time at most. To wake another thread for every read costs a tenth of the time.
+const PIECE: usize = 512 << 10;
 /// How many pieces of an answer are on their way at most.
-const DEPTH: usize = 16;
+const DEPTH: usize = 4;
 
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
@@ -63,22 +65,27 @@ pub(super) enum Event {
 }
 
 /// The answer to a request. When it is dropped, the connection ends.
-pub(super) struct Answer(Receiver<Event>);
+pub(super) struct Answer {
+    events: Receiver<Event>,
+    used: Sender<Vec<u8>>,
+}
 
 /// Sends a request.
 ///
 /// The network has a thread of its own, so that nobody waits for it who no longer wants to. When the
 /// answer is dropped, the thread ends with its next piece or time-out.
 pub(super) fn send(request: Request, patience: Patience) -> Answer {
-    let (events, answer) = sync_channel(DEPTH);
+    let (send, events) = sync_channel(DEPTH);
+    let (used, free) = channel();
     std::thread::spawn(move || {
-        let last = match stream(&request, patience, &events) {
+        let events = send;
+        let last = match stream(&request, patience, &events, &free) {
             Ok(()) => Event::End,
             Err(error) => Event::Failed(Failure::from(&error)),
         };
         let _ = events.send(last);
     });
-    Answer(answer)
+    Answer { events, used }
 }
 
 impl Answer {
@@ -88,7 +95,7 @@ impl Answer {
     /// [`crate::error::Kind::Interrupted`], at once.
     pub(super) fn next(&self, cancel: &Cancel) -> Result<Option<Event>> {
         cancel.check()?;
-        match self.0.recv_timeout(TICK) {
+        match self.events.recv_timeout(TICK) {
             Ok(event) => Ok(Some(event)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
             // The thread says how it ended, unless it panicked.
@@ -97,9 +104,20 @@ impl Answer {
             }
         }
     }
+
+    /// Gives a piece back, to be filled again.
+    pub(super) fn give_back(&self, piece: Vec<u8>) {
+        // Nobody takes it any more once all has come.
+        let _ = self.used.send(piece);
+    }
 }
 
-fn stream(request: &Request, patience: Patience, events: &SyncSender<Event>) -> Result<(), ureq::Error> {
+fn stream(
+    request: &Request,
+    patience: Patience,
+    events: &SyncSender<Event>,
+    free: &Receiver<Vec<u8>>,
+) -> Result<(), ureq::Error> {
     let agent = agent(&request.url, patience);
     // A box is the bytes of its file: nothing on the way is to compress it once more.
     let mut asked = agent.get(&request.url).header("Accept-Encoding", "identity");
@@ -122,13 +140,37 @@ fn stream(request: &Request, patience: Patience, events: &SyncSender<Event>) -> 
     }
     let mut body = response.body_mut().with_config().limit(u64::MAX).reader();
     loop {
-        let mut piece = vec![0; PIECE];
-        let count = body.read(&mut piece).map_err(ureq::Error::from)?;
+        let mut piece = free.try_recv().unwrap_or_default();
+        piece.resize(PIECE, 0);
+        let (count, ended) = gather(&mut body, &mut piece);
         piece.truncate(count);
-        if count == 0 || events.send(Event::Bytes(piece)).is_err() {
+        if count > 0 && events.send(Event::Bytes(piece)).is_err() {
             return Ok(());
         }
+        if let Some(how) = ended {
+            return how.map_err(ureq::Error::from);
+        }
     }
+}
+
+/// Fills a piece for as long as the network has as much as it is asked for: what comes slowly is heard of at
+/// once. Returns how much it was, and how the body ended if it did.
+fn gather(body: &mut impl Read, piece: &mut [u8]) -> (usize, Option<io::Result<()>>) {
+    let mut count = 0;
+    while let Some(rest) = piece.get_mut(count..).filter(|rest| !rest.is_empty()) {
+        match body.read(rest) {
+            Ok(0) => return (count, Some(Ok(()))),
+            Ok(more) => {
+                count += more;
+                if more < INPUT {
+                    break;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (count, Some(Err(error))),
+        }
+    }
+    (count, None)
 }
 
 fn agent(url: &str, patience: Patience) -> ureq::Agent {
@@ -141,7 +183,7 @@ fn agent(url: &str, patience: Patience) -> ureq::Agent {
         .max_redirects(10)
         .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .proxy(proxy::of_environment(url))
-        .input_buffer_size(PIECE)
+        .input_buffer_size(INPUT)
         .timeout_resolve(Some(patience.connect))
         .timeout_connect(Some(patience.connect))
         .timeout_recv_response(Some(patience.connect))

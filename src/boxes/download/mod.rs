@@ -2,10 +2,14 @@
 //!
 //! [`fetch`] tries until the file is whole: [`http`] brings one answer, [`answer`] says what it means for
 //! what is there, [`partial`] keeps that, and [`patience`] says when to try again and when to give up.
+//!
+//! Three threads have the bytes one after the other: one takes them from the network, the one here writes
+//! them, [`meter`] hashes them. The pieces go round, so that a few do for a file of any size.
 
 mod answer;
 mod failure;
 mod http;
+mod meter;
 pub(super) mod partial;
 pub(super) mod patience;
 mod proxy;
@@ -119,7 +123,7 @@ impl Job<'_> {
     fn run(&mut self, task: &mut Task<'_>) -> Result<Measured> {
         loop {
             self.complete(task)?;
-            let measured = self.partial.measured();
+            let measured = self.partial.measured()?;
             match self.wish.expected.check(self.wish.url, &measured) {
                 // The pieces may be of two files: servers make mistakes with ranges.
                 Err(_) if self.pieced => self.restart()?,
@@ -177,7 +181,9 @@ impl Job<'_> {
                     Next::Fail(failure) => return Ok(Err(failure)),
                 },
                 Some(Event::Bytes(bytes)) => {
-                    self.partial.write(&bytes)?;
+                    if let Some(used) = self.partial.write(bytes)? {
+                        answer.give_back(used);
+                    }
                     let have = self.partial.len();
                     if let Err(failure) = self.check_size(have) {
                         return Ok(Err(failure));

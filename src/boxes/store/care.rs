@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Store;
+use super::{Claim, Store};
 use crate::boxes::index::Index;
 use crate::boxes::layout::{FILES, MANIFEST, MANIFEST_SET_ASIDE};
 use crate::boxes::manifest::Manifest;
@@ -24,12 +24,15 @@ pub struct Entry {
 }
 
 /// What [`Store::remove`] did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Removed {
     /// The box's digest.
     pub digest: String,
     /// The names under which it is still there; when there are none, its files are gone.
     pub left: Vec<String>,
+    /// Where its files are gone: until this is dropped nobody begins to use a box with this digest, so that
+    /// what hangs on it can be removed as well.
+    pub claim: Option<Claim>,
 }
 
 /// What [`Store::verify`] found.
@@ -73,11 +76,13 @@ impl Store {
 
     /// Takes a name away from its box (or names a box by its digest); a box without names goes.
     ///
-    /// Whether a lab uses the box is for the caller to know.
+    /// Whether a lab uses the box is for the caller to know: `is_free` is asked that of the digest, when
+    /// nobody can begin to use the box any more, and its error ends the matter.
     ///
     /// # Errors
-    /// [`Kind::BoxNotFound`].
-    pub fn remove(&self, name: &str) -> Result<Removed> {
+    /// [`Kind::BoxNotFound`]; [`Kind::BoxInUse`] where a command is taking the box for a machine; those of
+    /// `is_free`.
+    pub fn remove(&self, name: &str, is_free: impl FnOnce(&str) -> Result<()>) -> Result<Removed> {
         let is_box = |digest: &str| digest::is_digest(digest) && self.layout.box_dir(digest).exists();
         let index = Index::read(&self.layout)?;
         if !index.names.contains_key(name) && !is_box(name) {
@@ -87,12 +92,15 @@ impl Store {
         Index::change(&self.layout, |index| {
             let digest = index.names.remove(name).unwrap_or_else(|| name.to_owned());
             let left = if digest == name { Vec::new() } else { index.names_of(&digest) };
+            let mut claim = None;
             if left.is_empty() {
+                claim = Some(self.claim(&digest)?);
+                is_free(&digest)?;
                 index.forget(&digest);
                 // The index changes after this: killed between, it leads to nothing, which is seen.
                 self.set_aside(&digest, &bin)?;
             }
-            Ok(Removed { digest, left })
+            Ok(Removed { digest, left, claim })
         })
     }
 

@@ -269,7 +269,7 @@ fn catalogue(fixture: &Fixture, sources: &str) -> std::path::PathBuf {
     let path = fixture.lab.join("catalogue.json");
     let text = format!(
         r#"{{"name":"ours","description":"ours","arch":"x86_64","hints":["ask the teacher"],
-        "guest":{{"family":"debian","ssh_key":"rsa","network":"ifupdown"}},
+        "guest":{{"family":"debian"}},
         "versions":[{{"sources":[{sources}]}}]}}"#
     );
     std::fs::write(&path, text).unwrap();

@@ -363,15 +363,18 @@ fn a_box_goes_with_its_last_name() {
     let fixture = Fixture::new();
     let image = fixture.add(&Add::new(fixture.file("a.box")).named("one")).unwrap();
     fixture.add(&Add::new(fixture.file("a.box")).named("two")).unwrap();
-    assert_eq!(fixture.store.remove("one").unwrap().left, ["two"]);
+    let remove = |name: &str| fixture.store.remove(name, |_| Ok(()));
+    assert_eq!(remove("one").unwrap().left, ["two"]);
     assert!(image.disk.exists());
-    assert_eq!(fixture.store.remove("one").unwrap_err().kind(), Kind::BoxNotFound);
-    assert_eq!(fixture.store.remove("two").unwrap(), Removed { digest: image.digest.clone(), left: vec![] });
+    assert_eq!(remove("one").unwrap_err().kind(), Kind::BoxNotFound);
+    let removed = remove("two").unwrap();
+    assert_eq!((&removed.digest, removed.left.len(), removed.claim.is_some()), (&image.digest, 0, true));
+    drop(removed);
     assert!(!image.dir.exists());
     fixture.assert_tidy(0);
     assert_eq!(fixture.store.find("a.box", &fixture.lab).unwrap(), None);
     fixture.resolve("a.box").unwrap();
-    fixture.store.remove(&image.digest).unwrap();
+    remove(&image.digest).unwrap();
     fixture.assert_tidy(0);
 }
 

@@ -8,17 +8,17 @@ use crate::ui;
 
 use super::{Place, called, short};
 
-/// Remove the boxes and base images that nothing needs
+/// Remove the boxes, base images and downloads that nothing needs
 ///
 /// These are boxes without a name that no lab uses (versions that were replaced, boxes that a Labfile named by
-/// path or address), and base images of boxes that are gone.
+/// path or address), base images of boxes that are gone, and downloads that broke off three days ago or earlier.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   lab box prune --dry-run      only say what would go
   lab box prune --all --yes    also boxes with a name, if no lab uses them")]
 pub(super) struct Args {
-    /// Also boxes with a name that no lab uses
+    /// Also boxes with a name that no lab uses, and downloads that broke off lately
     #[arg(short, long)]
     all: bool,
     /// Only say what would be removed
@@ -33,32 +33,42 @@ impl Args {
     pub(super) fn run(self, place: &Place<'_>) -> Result<()> {
         let (ui, shelf) = (&place.app.ui, place.shelf()?);
         let unneeded = shelf.unneeded(self.all)?;
-        let nothing = unneeded.boxes.is_empty() && unneeded.bases.is_empty();
-        if nothing {
+        if unneeded.is_empty() {
             ui.tell("there is nothing to remove");
-        } else {
-            for shelved in
-                shelf.list()?.iter().filter(|shelved| unneeded.boxes.contains(&shelved.entry.digest))
-            {
-                let entry = &shelved.entry;
-                let size = human(shelved.on_disk);
-                ui.tell(&format!("box {} ({}), {size}", called(entry), short(&entry.digest)));
-            }
-            for digest in &unneeded.bases {
-                ui.tell(&format!("base image of a box that is gone ({})", short(digest)));
-            }
         }
-        if !nothing && !self.dry_run {
+        let listed = shelf.list()?;
+        for (digest, bytes) in &unneeded.boxes {
+            let name = listed.iter().find(|shelved| shelved.entry.digest == *digest);
+            let name = name.map_or_else(String::new, |shelved| called(&shelved.entry));
+            ui.tell(&format!("box {name} ({}), {}", short(digest), human(*bytes)));
+        }
+        for (digest, bytes) in &unneeded.bases {
+            let size = human(*bytes);
+            ui.tell(&format!("base image of a box that is gone ({}), {size}", short(digest)));
+        }
+        for download in &unneeded.downloads {
+            let source = download.source.as_deref().unwrap_or("an address that is not known any more");
+            ui.tell(&format!("what was downloaded of {source}, {}", human(download.bytes)));
+        }
+        let mut result = unneeded;
+        if !result.is_empty() && !self.dry_run {
             if !self.yes {
                 place.app.confirm("Remove these?")?;
             }
-            shelf.prune(&unneeded)?;
-            ui.tell(&format!("{} are free again", human(unneeded.freed)));
+            result = shelf.prune(&result)?;
+            ui.tell(&format!("{} are free again", human(result.freed())));
         }
         if ui.json {
+            let digests = |list: &[(String, u64)]| -> Vec<String> {
+                list.iter().map(|(digest, _)| digest.clone()).collect()
+            };
+            let downloads = result.downloads.iter();
+            let downloads: Vec<_> = downloads
+                .map(|download| json!({"source": download.source, "bytes": download.bytes}))
+                .collect();
             ui::print_json(&json!({
-                "boxes": unneeded.boxes, "bases": unneeded.bases, "bytes": unneeded.freed,
-                "removed": !self.dry_run,
+                "boxes": digests(&result.boxes), "bases": digests(&result.bases), "downloads": downloads,
+                "bytes": result.freed(), "removed": !self.dry_run,
             }));
         }
         Ok(())

@@ -5,7 +5,7 @@ mod sources;
 
 use std::path::Path;
 
-use super::{Store, real};
+use super::{Hold, Store, real};
 use crate::boxes::BoxImage;
 use crate::boxes::catalogue::Catalogue;
 use crate::boxes::index::Index;
@@ -42,12 +42,14 @@ impl<'a> Wanted<'a> {
 }
 
 /// A box that is in the store now, and what to hold to from now on.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Resolved {
     /// The box.
     pub image: BoxImage,
     /// What it is.
     pub pin: Pin,
+    /// Keeps it there until the machine that is made from it stands in its lab's state.
+    pub hold: Hold,
 }
 
 /// A box, where it came from, and which version it is.
@@ -64,10 +66,7 @@ impl Store {
     /// [`Kind::BoxNotFound`], [`Kind::BadCatalogue`], and those of [`Store::add`]; [`Kind::BoxChecksum`] also
     /// where a box is not the one that `Labfile.lock` names.
     pub fn resolve(&self, wanted: &Wanted<'_>, task: &mut Task<'_>) -> Result<Resolved> {
-        let found = match wanted.pin {
-            Some(pin) => self.pinned(wanted, pin, task)?,
-            None => self.any(wanted, task)?,
-        };
+        let (found, hold) = self.find_and_hold(wanted, task)?;
         let size = self.manifest_of(&found.image.digest)?.map_or(0, |manifest| manifest.size);
         let source = match &found.source {
             // As it is written, where that is from the Labfile's folder on.
@@ -82,7 +81,22 @@ impl Store {
             size,
             sha256: found.image.digest.clone(),
         };
-        Ok(Resolved { image: found.image, pin: wanted.pin.cloned().unwrap_or(pin) })
+        Ok(Resolved { image: found.image, pin: wanted.pin.cloned().unwrap_or(pin), hold })
+    }
+
+    /// The box, once it is certain that nobody removes it any more.
+    fn find_and_hold(&self, wanted: &Wanted<'_>, task: &mut Task<'_>) -> Result<(Found, Hold)> {
+        loop {
+            let found = match wanted.pin {
+                Some(pin) => self.pinned(wanted, pin, task)?,
+                None => self.any(wanted, task)?,
+            };
+            let hold = self.hold(&found.image.digest, wanted.base_dir, task)?;
+            // Somebody may have removed it just before: then it is looked for, and fetched, anew.
+            if self.is_whole(&found.image.digest) {
+                return Ok((found, hold));
+            }
+        }
     }
 
     fn manifest_of(&self, digest: &str) -> Result<Option<Manifest>> {

@@ -28,6 +28,8 @@ use crate::versioned;
 const VERSION: u32 = 1;
 /// How long another `lab` may take to make a base.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3600);
+/// Its disk's file.
+const DISK: &str = "base.vdi";
 /// The snapshot's name.
 const SNAPSHOT: &str = "base";
 
@@ -79,7 +81,7 @@ impl Place {
     }
 
     fn disk(&self, base: &Base) -> PathBuf {
-        self.home(base).join("base.vdi")
+        self.home(base).join(DISK)
     }
 }
 
@@ -125,6 +127,12 @@ pub(super) fn of(shared: &SharedDir, image: &BoxImage) -> Result<(String, String
         Error::new(Kind::WrongState, format!("the base of {} is not there", image.name))
             .hint("`lab up` makes it")
     })
+}
+
+/// Whether the disk at `path` is a base's, of whatever box and `LAB_HOME`.
+pub(super) fn is_its_disk(path: &Path) -> bool {
+    let above = path.ancestors().nth(3);
+    path.file_name().is_some_and(|name| name == DISK) && above.is_some_and(|above| above.ends_with("bases/virtualbox"))
 }
 
 /// Removes the base of a box, if there is one that no machine hangs on.

@@ -26,7 +26,7 @@ impl<'a> Files<'a> {
 
     /// All that VirtualBox keeps of the machine lies in here, and nothing else.
     pub(super) fn folder(self) -> PathBuf {
-        self.machine.dir.join("virtualbox")
+        folder_in(&self.machine.dir)
     }
 
     /// The folder that VirtualBox makes for the machine: within the folder it was given, one for its group, one for its name.
@@ -84,6 +84,11 @@ impl<'a> Files<'a> {
         let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         real(path).starts_with(real(&self.folder()))
     }
+}
+
+/// [`Files::folder`] of the machine whose folder is `dir`.
+pub(super) fn folder_in(dir: &Path) -> PathBuf {
+    dir.join("virtualbox")
 }
 
 /// The group that machines of `lab` stand in, in VirtualBox's window.

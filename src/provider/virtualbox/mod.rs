@@ -12,6 +12,7 @@ mod base;
 mod failure;
 mod files;
 mod hardware;
+mod keep;
 mod machine;
 mod manage;
 mod network;
@@ -324,10 +325,8 @@ impl Provider for VirtualBox {
         self.networks.leave(&self.program, machine)
     }
 
-    fn forget(&self, folder: &Path) -> Result<()> {
-        if remove::take_out_all(self.program.manage(), folder)? {
-            remove::close_disks(self.program.manage(), folder)?;
-        }
+    fn forget(&self, folder: &Path, kept: &Path) -> Result<()> {
+        remove::forget(self.program.manage(), folder, kept)?;
         self.networks.forget(&self.program, folder)
     }
 

@@ -1,6 +1,5 @@
 //! Which provider runs a lab.
 
-
 use crate::boxes::Hardware;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};

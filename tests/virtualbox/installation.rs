@@ -58,6 +58,11 @@ impl VirtualBox {
         self.dir.path()
     }
 
+    /// What makes a program use this one.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 2] {
+        environment(self.dir())
+    }
+
     fn sockets(&self) -> PathBuf {
         PathBuf::from(format!("/tmp/.vbox-{}-ipc", name(self.dir())))
     }

@@ -14,6 +14,8 @@ mod installation;
 mod keeps;
 mod kills;
 mod leftovers;
+mod locked;
+mod snapshots;
 
 use std::time::Duration;
 

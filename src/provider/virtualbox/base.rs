@@ -132,7 +132,8 @@ pub(super) fn of(shared: &SharedDir, image: &BoxImage) -> Result<(String, String
 /// Whether the disk at `path` is a base's, of whatever box and `LAB_HOME`.
 pub(super) fn is_its_disk(path: &Path) -> bool {
     let above = path.ancestors().nth(3);
-    path.file_name().is_some_and(|name| name == DISK) && above.is_some_and(|above| above.ends_with("bases/virtualbox"))
+    path.file_name().is_some_and(|name| name == DISK)
+        && above.is_some_and(|above| above.ends_with("bases/virtualbox"))
 }
 
 /// Removes the base of a box, if there is one that no machine hangs on.

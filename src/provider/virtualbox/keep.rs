@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 
 /// How files of disks, discs and floppies end: the manual's "Disk Image Files", and what else people keep.
 const DISKS: [&str; 16] = [
-    "vdi", "vmdk", "vhd", "vhdx", "hdd", "qcow", "qcow2", "qed", "raw", "img", "ima", "dsk", "iso", "cdr", "viso", "dmg",
+    "vdi", "vmdk", "vhd", "vhdx", "hdd", "qcow", "qcow2", "qed", "raw", "img", "ima", "dsk", "iso", "cdr",
+    "viso", "dmg",
 ];
 /// VirtualBox's folder for what it makes by itself when it takes snapshots.
 const SNAPSHOTS: &str = "Snapshots";
@@ -43,7 +44,8 @@ pub(super) fn strays(folder: &Path, to: &Path) -> Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     for entry in entries.flatten() {
         let path = entry.path();
-        let is_disk = path.extension().is_some_and(|end| DISKS.iter().any(|disk| end.eq_ignore_ascii_case(disk)));
+        let is_disk =
+            path.extension().is_some_and(|end| DISKS.iter().any(|disk| end.eq_ignore_ascii_case(disk)));
         // A disk for Parallels is a folder.
         if is_disk {
             let place = free_place(to, &path)?;
@@ -121,12 +123,16 @@ mod tests {
         fs::create_dir_all(home.join("more")).unwrap();
         strays(&dir.path().join("virtualbox"), &to).unwrap();
         assert!(!to.exists());
-        for name in ["c-web1.vbox", "c-web1_1.VDI", "more/c-web1_1.VDI", "Snapshots/{1}.vdi", "more/notes.txt"] {
+        for name in
+            ["c-web1.vbox", "c-web1_1.VDI", "more/c-web1_1.VDI", "Snapshots/{1}.vdi", "more/notes.txt"]
+        {
             fs::write(home.join(name), name).unwrap();
         }
         strays(&dir.path().join("virtualbox"), &to).unwrap();
-        let mut kept: Vec<_> =
-            fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut kept: Vec<_> = fs::read_dir(&to)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         kept.sort();
         assert_eq!(kept, ["c-web1_1-2.VDI", "c-web1_1.VDI"]);
         assert!(home.join("Snapshots/{1}.vdi").exists() && home.join("more/notes.txt").exists());

@@ -19,6 +19,7 @@ mod network;
 mod ranges;
 mod registry;
 mod remove;
+mod snapshots;
 mod version;
 mod watch;
 
@@ -33,7 +34,7 @@ use self::manage::{Manage, Program};
 use self::network::Networks;
 use self::remove::Before;
 use self::watch::{Process, Sign};
-use super::{Availability, Features, MachineSpec, PowerState, Provider, SharedDir};
+use super::{Availability, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots};
 use crate::boxes::{BoxImage, Hardware};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -135,6 +136,8 @@ impl VirtualBox {
                 end(&files.log(), &machine.id)?;
                 Err(port_taken(port))
             }
+            // After a snapshot with RAM was restored, it has the forwards of then.
+            None if suspended && Given::read(files)?.is_none() => Given::forward_anew(manage, machine),
             None => Ok(()),
         }
     }
@@ -328,6 +331,10 @@ impl Provider for VirtualBox {
     fn forget(&self, folder: &Path, kept: &Path) -> Result<()> {
         remove::forget(self.program.manage(), folder, kept)?;
         self.networks.forget(&self.program, folder)
+    }
+
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        Some(self)
     }
 
     fn console_log(&self, machine: &MachineSpec) -> PathBuf {

@@ -60,8 +60,10 @@ fn take_out_all(manage: Manage<'_>, folder: &Path, kept: &Path) -> Result<()> {
 
 /// Does the same for all machines of a lab whose folders are, or were, in `folder`.
 pub(super) fn forget(manage: Manage<'_>, folder: &Path, kept: &Path) -> Result<()> {
-    let with_machine = |path: PathBuf| path.file_name().map(|name| (files::folder_in(&path), kept.join(name)));
-    let homes = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| with_machine(entry.path()));
+    let with_machine =
+        |path: PathBuf| path.file_name().map(|name| (files::folder_in(&path), kept.join(name)));
+    let homes =
+        fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| with_machine(entry.path()));
     for (home, kept) in homes.filter(|(home, _)| home.exists()) {
         take_out_all(manage, &home, &kept)?;
     }

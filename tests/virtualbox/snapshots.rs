@@ -1,0 +1,105 @@
+//! Snapshots, by the provider itself: what it does with one is done in a process of its own, since VirtualBox's registry comes
+//! from the environment.
+
+use std::process::{Command, Stdio};
+
+use labfile::boxes::{Arch, BoxImage, DiskController, Firmware, Hardware, Login, Mac, NicModel};
+use labfile::cancel::Cancel;
+use labfile::provider::virtualbox::VirtualBox as VirtualBoxProvider;
+use labfile::provider::{MachineSpec, PrivateNetwork, Provider, Settings, SharedDir, Snapshots};
+
+use crate::common::TestLab;
+use crate::installation::VirtualBox;
+
+/// `VERB NAME`, `MACHINE'S FOLDER`, `ITS ID`.
+const ORDER: [&str; 3] = ["LAB_TEST_SNAPSHOT", "LAB_TEST_SNAPSHOT_DIR", "LAB_TEST_SNAPSHOT_ID"];
+
+/// Has the provider take, restore, delete or list snapshots of a machine: `"take NAME"`. Gives what it says.
+#[track_caller]
+pub(crate) fn snapshot(virtualbox: &VirtualBox, lab: &TestLab, machine: &str, order: &str) -> String {
+    let id = lab.state().unwrap()["machines"][machine]["id"].as_str().unwrap().to_owned();
+    let dir = lab.dir().join(".lab/machines").join(machine);
+    let values = [order, dir.to_str().unwrap(), &id];
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "snapshots::done_by_the_provider", "--include-ignored", "--nocapture"]);
+    command.envs(virtualbox.environment()).envs(ORDER.into_iter().zip(values)).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{order}: {words}");
+    words
+}
+
+#[test]
+#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+fn done_by_the_provider() {
+    // Not a test of its own: see `snapshot`.
+    let Some(order) = std::env::var_os(ORDER[0]) else { return };
+    let order = order.into_string().unwrap();
+    let (verb, name) = order.split_once(' ').unwrap_or((&order, ""));
+    let provider = VirtualBoxProvider::new(SharedDir("/nonexistent".into()));
+    let snapshots: &dyn Snapshots = provider.snapshots().unwrap();
+    let machine = machine(std::env::var(ORDER[1]).unwrap(), std::env::var(ORDER[2]).unwrap());
+    let cancel = Cancel::new();
+    match verb {
+        "take" => snapshots.take(&machine, name, &cancel).unwrap(),
+        "restore" => snapshots.restore(&machine, name, &cancel).unwrap(),
+        "delete" => snapshots.delete(&machine, name, &cancel).unwrap(),
+        "cannot-take" => {
+            eprintln!("refused: {}", snapshots.take(&machine, name, &cancel).unwrap_err().message())
+        }
+        "cannot-restore" => {
+            eprintln!("refused: {}", snapshots.restore(&machine, name, &cancel).unwrap_err().message())
+        }
+        _ => {
+            for snapshot in snapshots.list(&machine).unwrap() {
+                let age = snapshot.taken.unwrap().elapsed().unwrap().as_secs();
+                eprintln!("snapshot: {} with_ram={} recent={}", snapshot.name, snapshot.with_ram, age < 3600);
+            }
+        }
+    }
+}
+
+/// As much of a machine as snapshots need.
+fn machine(dir: String, id: String) -> MachineSpec {
+    let hardware = Hardware {
+        arch: Arch::X86_64,
+        memory_mib: 128,
+        cpus: 1,
+        firmware: Firmware::Bios,
+        disk_controller: DiskController::Sata,
+        nic: NicModel::E1000,
+        base_mac: None,
+    };
+    let nowhere = std::path::PathBuf::from("/nonexistent");
+    MachineSpec {
+        name: "web1".to_owned(),
+        lab: "class".to_owned(),
+        id,
+        dir: dir.into(),
+        kept_dir: nowhere.clone(),
+        run_dir: nowhere.clone(),
+        image: BoxImage {
+            name: "demo".to_owned(),
+            digest: "e".repeat(64),
+            dir: nowhere.clone(),
+            disk: nowhere,
+            disk_format: "vmdk".to_owned(),
+            hardware: hardware.clone(),
+            login: Login { user: "vagrant".to_owned(), key: None, seeded: false },
+        },
+        hardware,
+        nat_mac: Mac([8, 0, 0x27, 0, 0, 1]),
+        private_mac: Mac([8, 0, 0x27, 0, 0, 2]),
+        network: PrivateNetwork {
+            lab_id: String::new(),
+            address: std::net::Ipv4Addr::UNSPECIFIED,
+            prefix: 0,
+            port: 1,
+            internal: true,
+        },
+        ssh_port: 1,
+        forwards: Vec::new(),
+        seed_key: None,
+        settings: Settings::default(),
+    }
+}

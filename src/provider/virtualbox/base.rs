@@ -18,7 +18,7 @@ use super::files::{self, GROUP};
 use super::hardware;
 use super::manage::{Manage, Program};
 use super::remove;
-use crate::boxes::BoxImage;
+use crate::boxes::{self, BoxImage};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::provider::SharedDir;
@@ -127,6 +127,21 @@ pub(super) fn of(shared: &SharedDir, image: &BoxImage) -> Result<(String, String
         Error::new(Kind::WrongState, format!("the base of {} is not there", image.name))
             .hint("`lab up` makes it")
     })
+}
+
+/// The bases that there are, with what they take up.
+pub(super) fn list(shared: &SharedDir) -> Result<Vec<crate::provider::Base>> {
+    let folder = files::shared(shared);
+    let entries = match fs::read_dir(&folder) {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|source| Error::io("read the folder", &folder, &source))?,
+    };
+    let paths = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+    let base = |path: PathBuf| {
+        let digest = path.file_name()?.to_str()?.to_owned();
+        Some(crate::provider::Base { digest, on_disk: boxes::used(&path) })
+    };
+    Ok(paths.filter_map(base).collect())
 }
 
 /// Whether the disk at `path` is a base's, of whatever box and `LAB_HOME`.

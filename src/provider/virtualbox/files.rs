@@ -64,6 +64,16 @@ impl<'a> Files<'a> {
         self.machine.dir.join("virtualbox.json")
     }
 
+    /// The machine's disk as one file, while it is exported.
+    pub(super) fn copy(self) -> PathBuf {
+        self.machine.dir.join("virtualbox-copy.vdi")
+    }
+
+    /// The disc that tells a machine its user.
+    pub(super) fn seed(self) -> PathBuf {
+        self.machine.dir.join("seed.iso")
+    }
+
     pub(super) fn console(self) -> PathBuf {
         self.machine.dir.join("console.log")
     }

@@ -9,6 +9,7 @@
 
 mod answers;
 mod base;
+mod export;
 mod failure;
 mod files;
 mod hardware;
@@ -20,6 +21,7 @@ mod ranges;
 mod registry;
 mod remove;
 mod snapshots;
+mod vdi;
 mod version;
 mod watch;
 
@@ -34,7 +36,10 @@ use self::manage::{Manage, Program};
 use self::network::Networks;
 use self::remove::Before;
 use self::watch::{Process, Sign};
-use super::{Availability, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots};
+use super::{
+    Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots,
+};
+use crate::atomic;
 use crate::boxes::{BoxImage, Hardware};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -107,6 +112,22 @@ impl VirtualBox {
             Before::Machine => Ok(false),
             Before::Nothing => Ok(clone()?.map(|_| true)?),
         }
+    }
+
+    /// Attaches the disc that tells a machine its user, to one that is to have it.
+    fn insert_seed(&self, manage: Manage<'_>, machine: &MachineSpec) -> Result<()> {
+        let Some(image) = machine.seed()? else { return Ok(()) };
+        let seed = Files::of(machine).seed();
+        // What is not yet told all it needs has never run, so that nothing reads it now.
+        atomic::write(&seed, &image)?;
+        for call in hardware::insert(&machine.image, &machine.id, &seed) {
+            match manage.call(call)? {
+                // The controller, of a command that was killed.
+                Err(failure) if !failure.says("already exists") => return Err(failure.into()),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Off or Suspended → Running.
@@ -230,6 +251,7 @@ impl Provider for VirtualBox {
         if Given::read(Files::of(machine))?.as_ref() == Some(&wanted) {
             return Ok(());
         }
+        self.insert_seed(manage, machine).map_err(named)?;
         wanted.give(manage, machine, fresh).map_err(named)
     }
 
@@ -318,6 +340,31 @@ impl Provider for VirtualBox {
             PowerState::Off | PowerState::Absent => {
                 Err(wrong_state(machine, "does not run, so there is nothing to suspend"))
             }
+        }
+    }
+
+    fn bases(&self) -> Result<Vec<Base>> {
+        base::list(&self.shared)
+    }
+
+    fn export_disk(
+        &self,
+        machine: &MachineSpec,
+        to: &Path,
+        form: DiskForm,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<()> {
+        let lock = Files::of(machine).lock()?;
+        let manage = self.program.holding(&lock);
+        if form != DiskForm::Raw {
+            // Of a box with a virtio-blk disk, which no machine here has.
+            return Err(wrong_state(machine, "cannot be packaged with VirtualBox for libvirt"));
+        }
+        match self.settled(manage, machine, cancel)? {
+            PowerState::Off => export::disk(manage, machine, to, cancel, progress)
+                .map_err(|error| error.context(&machine.name)),
+            _ => Err(wrong_state(machine, "is not off").hint(format!("`lab halt {}` first", machine.name))),
         }
     }
 

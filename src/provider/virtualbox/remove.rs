@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::answers::{self, Machine, Medium};
+use super::export;
 use super::failure::Failure;
 use super::files::{self, Files};
 use super::keep;
@@ -34,8 +35,10 @@ pub(super) fn machine(manage: Manage<'_>, machine: &MachineSpec) -> Result<()> {
         unregister(manage, &machine.id)?;
     }
     take_out_all(manage, &files.folder(), &machine.kept_dir)?;
+    export::remove_copy(manage, machine)?;
     files::remove_folder(&files.folder())?;
     files::remove_file(&files.given())?;
+    files::remove_file(&files.seed())?;
     files::remove_file(&files.console())
 }
 

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::common::{TestLab, wait_for};
+use crate::direct::provider_does;
 use crate::installation::VirtualBox;
-use crate::snapshots::snapshot;
 use crate::{PATIENCE, destroy, remove_box};
 
 /// As in Labfile.example, with programs that an interpreted processor starts in seconds: nginx answers in
@@ -111,10 +111,10 @@ fn three_machines_live_and_go() {
 
     // A snapshot of a machine that runs; it goes on.
     let taken = Instant::now();
-    snapshot(&virtualbox, &lab, "web1", "take at work");
+    provider_does(&virtualbox, &lab, "web1", "take at work");
     eprintln!("a live snapshot took {:.1} s", taken.elapsed().as_secs_f64());
-    snapshot(&virtualbox, &lab, "web1", "cannot-take at work");
-    let list = snapshot(&virtualbox, &lab, "web1", "list");
+    provider_does(&virtualbox, &lab, "web1", "cannot-take at work");
+    let list = provider_does(&virtualbox, &lab, "web1", "list");
     assert!(list.contains("snapshot: at work with_ram=true recent=true"), "{list}");
     assert_eq!(lab.status("web1")["state"], "running");
 
@@ -129,14 +129,14 @@ fn three_machines_live_and_go() {
     );
 
     // A snapshot brings back the disk and what ran.
-    snapshot(&virtualbox, &lab, "web1", "restore at work");
+    provider_does(&virtualbox, &lab, "web1", "restore at work");
     assert_eq!(lab.status("web1")["state"], "suspended");
-    timed(&lab, &["up"]).says_not(&["booting"]);
+    timed(&lab, &["up"]).says(&["web2: already ready"]).says_not(&["common"]);
     all_are(&lab, "running", true);
     assert_eq!(lab.ssh("web1", "cat /tmp/kept; pgrep -x sleep >/dev/null && echo asleep"), "kept\nasleep");
-    snapshot(&virtualbox, &lab, "web1", "cannot-restore other");
-    snapshot(&virtualbox, &lab, "web1", "delete at work");
-    assert!(!snapshot(&virtualbox, &lab, "web1", "list").contains("snapshot:"));
+    provider_does(&virtualbox, &lab, "web1", "cannot-restore other");
+    provider_does(&virtualbox, &lab, "web1", "delete at work");
+    assert!(!provider_does(&virtualbox, &lab, "web1", "list").contains("snapshot:"));
 
     // Off by the power button, and on again: services start by themselves, provisioners do not run again.
     let halt = timed(&lab, &["halt"]).says_not(&["power"]);

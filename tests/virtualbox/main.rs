@@ -9,13 +9,14 @@
 mod common;
 
 mod beside;
+mod boxes;
 mod class;
+mod direct;
 mod installation;
 mod keeps;
 mod kills;
 mod leftovers;
 mod locked;
-mod snapshots;
 
 use std::time::Duration;
 

@@ -1,27 +1,27 @@
-//! Snapshots, by the provider itself: what it does with one is done in a process of its own, since VirtualBox's registry comes
-//! from the environment.
+//! What the provider itself is asked, where no command does: in a process of its own, since VirtualBox's registry comes from the
+//! environment.
 
 use std::process::{Command, Stdio};
 
 use labfile::boxes::{Arch, BoxImage, DiskController, Firmware, Hardware, Login, Mac, NicModel};
 use labfile::cancel::Cancel;
 use labfile::provider::virtualbox::VirtualBox as VirtualBoxProvider;
-use labfile::provider::{MachineSpec, PrivateNetwork, Provider, Settings, SharedDir, Snapshots};
+use labfile::provider::{DiskForm, MachineSpec, PrivateNetwork, Provider, Settings, SharedDir, Snapshots};
 
 use crate::common::TestLab;
 use crate::installation::VirtualBox;
 
 /// `VERB NAME`, `MACHINE'S FOLDER`, `ITS ID`.
-const ORDER: [&str; 3] = ["LAB_TEST_SNAPSHOT", "LAB_TEST_SNAPSHOT_DIR", "LAB_TEST_SNAPSHOT_ID"];
+const ORDER: [&str; 3] = ["LAB_TEST_ORDER", "LAB_TEST_ORDER_DIR", "LAB_TEST_ORDER_ID"];
 
-/// Has the provider take, restore, delete or list snapshots of a machine: `"take NAME"`. Gives what it says.
+/// Has the provider do something with a machine: `"take SNAPSHOT"`, `"export FILE"`. Gives what it says.
 #[track_caller]
-pub(crate) fn snapshot(virtualbox: &VirtualBox, lab: &TestLab, machine: &str, order: &str) -> String {
+pub(crate) fn provider_does(virtualbox: &VirtualBox, lab: &TestLab, machine: &str, order: &str) -> String {
     let id = lab.state().unwrap()["machines"][machine]["id"].as_str().unwrap().to_owned();
     let dir = lab.dir().join(".lab/machines").join(machine);
     let values = [order, dir.to_str().unwrap(), &id];
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "snapshots::done_by_the_provider", "--include-ignored", "--nocapture"]);
+    command.args(["--exact", "direct::done_by_the_provider", "--include-ignored", "--nocapture"]);
     command.envs(virtualbox.environment()).envs(ORDER.into_iter().zip(values)).stdin(Stdio::null());
     let output = command.output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -32,7 +32,7 @@ pub(crate) fn snapshot(virtualbox: &VirtualBox, lab: &TestLab, machine: &str, or
 #[test]
 #[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
 fn done_by_the_provider() {
-    // Not a test of its own: see `snapshot`.
+    // Not a test of its own: see `provider_does`.
     let Some(order) = std::env::var_os(ORDER[0]) else { return };
     let order = order.into_string().unwrap();
     let (verb, name) = order.split_once(' ').unwrap_or((&order, ""));
@@ -43,6 +43,10 @@ fn done_by_the_provider() {
     match verb {
         "take" => snapshots.take(&machine, name, &cancel).unwrap(),
         "restore" => snapshots.restore(&machine, name, &cancel).unwrap(),
+        "export" => {
+            let to = std::path::Path::new(name);
+            provider.export_disk(&machine, to, DiskForm::Raw, &cancel, &mut |_| {}).unwrap();
+        }
         "delete" => snapshots.delete(&machine, name, &cancel).unwrap(),
         "cannot-take" => {
             eprintln!("refused: {}", snapshots.take(&machine, name, &cancel).unwrap_err().message())
@@ -59,7 +63,7 @@ fn done_by_the_provider() {
     }
 }
 
-/// As much of a machine as snapshots need.
+/// As much of a machine as that needs.
 fn machine(dir: String, id: String) -> MachineSpec {
     let hardware = Hardware {
         arch: Arch::X86_64,

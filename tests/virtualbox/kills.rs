@@ -16,7 +16,7 @@ const SERIES: u32 = 3;
 /// and how often `up` is killed meanwhile.
 const KILLS: u32 = 10;
 
-const TWO: &str = "[lab]\nboot_timeout = \"1s\"\nbox = \"demo\"\nmemory = \"128 MiB\"\n\
+const TWO: &str = "[lab]\nbox = \"demo\"\nmemory = \"128 MiB\"\n\
                    provision = [{ name = \"count\", inline = \"echo done >>/root/done\" }]\n\
                    [network]\nprivate = \"192.168.56.0/24\"\n[machine.one]\n[machine.two]\n";
 
@@ -59,9 +59,6 @@ fn up_can_be_killed_at_any_moment() {
         }
         // The last one is waited for, and killed while its machines boot and are set up, too.
         let last = series == SERIES - 1;
-        if last {
-            lab.labfile(&TWO.replace("boot_timeout = \"1s\"\n", ""));
-        }
         let mut killed = 0;
         for kill in 0..KILLS {
             // Most in the time in which VirtualBox is told things.
@@ -80,7 +77,9 @@ fn up_can_be_killed_at_any_moment() {
                 assert_eq!(lab.ssh(machine, "sudo cat /root/done"), "done", "{machine}");
             }
         } else {
+            lab.labfile(&TWO.replace("[lab]", "[lab]\nboot_timeout = \"1s\""));
             up_hastily(&lab);
+            lab.labfile(TWO);
         }
         destroy(&lab);
         assert_eq!(virtualbox.inventory().adapters, before.adapters);

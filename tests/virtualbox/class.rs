@@ -15,7 +15,7 @@ const CLASS: &str = r#"[lab]
 name = "class"
 box = "demo"
 memory = "128 MiB"
-boot_timeout = "5 min"
+boot_timeout = "15 min"
 halt_timeout = "2 min"
 provision = [{ name = "common", inline = "echo common >>/root/ran" }]
 [network]

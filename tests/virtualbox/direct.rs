@@ -2,14 +2,16 @@
 //! environment.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use labfile::boxes::{Arch, BoxImage, DiskController, Firmware, Hardware, Login, Mac, NicModel};
 use labfile::cancel::Cancel;
 use labfile::provider::virtualbox::VirtualBox as VirtualBoxProvider;
 use labfile::provider::{DiskForm, MachineSpec, PrivateNetwork, Provider, Settings, SharedDir, Snapshots};
 
-use crate::common::TestLab;
+use crate::common::{TestLab, wait_for};
 use crate::installation::VirtualBox;
+use crate::{HASTY, destroy, remove_box, up_hastily};
 
 /// `VERB NAME`, `MACHINE'S FOLDER`, `ITS ID`.
 const ORDER: [&str; 3] = ["LAB_TEST_ORDER", "LAB_TEST_ORDER_DIR", "LAB_TEST_ORDER_ID"];
@@ -49,10 +51,10 @@ fn done_by_the_provider() {
         }
         "delete" => snapshots.delete(&machine, name, &cancel).unwrap(),
         "cannot-take" => {
-            eprintln!("refused: {}", snapshots.take(&machine, name, &cancel).unwrap_err().message())
+            eprintln!("refused: {}", snapshots.take(&machine, name, &cancel).unwrap_err().message());
         }
         "cannot-restore" => {
-            eprintln!("refused: {}", snapshots.restore(&machine, name, &cancel).unwrap_err().message())
+            eprintln!("refused: {}", snapshots.restore(&machine, name, &cancel).unwrap_err().message());
         }
         _ => {
             for snapshot in snapshots.list(&machine).unwrap() {
@@ -61,6 +63,56 @@ fn done_by_the_provider() {
             }
         }
     }
+}
+
+#[test]
+#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+fn a_snapshot_brings_back_what_ran() {
+    let virtualbox = VirtualBox::new();
+    let before = virtualbox.inventory();
+    let lab = virtualbox.lab(HASTY);
+    let console = lab.dir().join(".lab/machines/solo/console.log");
+    let console = || std::fs::read_to_string(&console).unwrap_or_default();
+    up_hastily(&lab);
+    wait_for("the kernel", Duration::from_secs(120), || console().contains("Linux version").then_some(()));
+
+    // While it runs, and it goes on.
+    provider_does(&virtualbox, &lab, "solo", "take at work");
+    let said = console().len();
+    wait_for("it to go on", Duration::from_secs(120), || (console().len() > said).then_some(()));
+    assert_eq!(lab.status("solo")["state"], "running");
+    let list = provider_does(&virtualbox, &lab, "solo", "list");
+    assert!(list.contains("snapshot: at work with_ram=true recent=true"), "{list}");
+    let refused = provider_does(&virtualbox, &lab, "solo", "cannot-take at work");
+    assert!(refused.contains("refused: web1 has a snapshot at work already"), "{refused}");
+    let refused = provider_does(&virtualbox, &lab, "solo", "cannot-restore at home");
+    assert!(refused.contains("refused: web1 has no snapshot at home"), "{refused}");
+
+    // From running and from off, it goes on in the kernel that ran then: none begins anew.
+    for off in [false, true] {
+        if off {
+            virtualbox.power_off(&virtualbox.find("solo"));
+        }
+        provider_does(&virtualbox, &lab, "solo", "restore at work");
+        assert_eq!(lab.status("solo")["state"], "suspended");
+        std::fs::remove_file(lab.dir().join(".lab/machines/solo/console.log")).unwrap();
+        up_hastily(&lab);
+        wait_for("it to go on", Duration::from_secs(120), || (!console().is_empty()).then_some(()));
+        assert!(!console().contains("Linux version"), "{}", console());
+    }
+
+    // Given up while it runs; and one of a machine that is off has no RAM.
+    provider_does(&virtualbox, &lab, "solo", "delete at work");
+    assert_eq!(lab.status("solo")["state"], "running");
+    virtualbox.power_off(&virtualbox.find("solo"));
+    provider_does(&virtualbox, &lab, "solo", "take off");
+    let list = provider_does(&virtualbox, &lab, "solo", "list");
+    assert!(list.contains("snapshot: off with_ram=false") && !list.contains("at work"), "{list}");
+    provider_does(&virtualbox, &lab, "solo", "restore off");
+    assert_eq!(lab.status("solo")["state"], "off");
+    destroy(&lab);
+    remove_box(&lab);
+    assert_eq!(virtualbox.inventory(), before);
 }
 
 /// As much of a machine as that needs.

@@ -16,7 +16,7 @@ const SERIES: u32 = 3;
 /// and how often `up` is killed meanwhile.
 const KILLS: u32 = 10;
 
-const TWO: &str = "[lab]\nbox = \"demo\"\nmemory = \"128 MiB\"\n\
+const TWO: &str = "[lab]\nbox = \"demo\"\nmemory = \"128 MiB\"\nboot_timeout = \"15 min\"\n\
                    provision = [{ name = \"count\", inline = \"echo done >>/root/done\" }]\n\
                    [network]\nprivate = \"192.168.56.0/24\"\n[machine.one]\n[machine.two]\n";
 
@@ -77,7 +77,7 @@ fn up_can_be_killed_at_any_moment() {
                 assert_eq!(lab.ssh(machine, "sudo cat /root/done"), "done", "{machine}");
             }
         } else {
-            lab.labfile(&TWO.replace("[lab]", "[lab]\nboot_timeout = \"1s\""));
+            lab.labfile(&TWO.replace("15 min", "1s"));
             up_hastily(&lab);
             lab.labfile(TWO);
         }

@@ -71,7 +71,7 @@ impl<'a> Files<'a> {
 
     /// The disc that tells a machine its user.
     pub(super) fn seed(self) -> PathBuf {
-        self.machine.dir.join("seed.iso")
+        seed_in(&self.machine.dir)
     }
 
     pub(super) fn console(self) -> PathBuf {
@@ -99,6 +99,11 @@ impl<'a> Files<'a> {
 /// [`Files::folder`] of the machine whose folder is `dir`.
 pub(super) fn folder_in(dir: &Path) -> PathBuf {
     dir.join("virtualbox")
+}
+
+/// [`Files::seed`] of the machine whose folder is `dir`.
+pub(super) fn seed_in(dir: &Path) -> PathBuf {
+    dir.join("seed.iso")
 }
 
 /// The group that machines of `lab` stand in, in VirtualBox's window.

@@ -133,18 +133,13 @@ pub(super) fn controller(image: &BoxImage, id: &str) -> Result<Vec<OsString>> {
             ));
         }
     };
-    Ok(words(&[
-        "storagectl",
-        id,
-        "--name",
-        CONTROLLER,
-        "--add",
-        bus,
-        "--controller",
-        model,
-        "--bootable",
-        "on",
-    ]))
+    let mut arguments = words(&["storagectl", id, "--name", CONTROLLER, "--add", bus]);
+    arguments.extend(words(&["--controller", model, "--bootable", "on"]));
+    if image.hardware.disk_controller == DiskController::Sata {
+        // Else it has 30, and a guest looks for a disk at each when it boots.
+        arguments.extend(words(&["--portcount", "4"]));
+    }
+    Ok(arguments)
 }
 
 /// Puts its disk in.

@@ -38,7 +38,7 @@ pub(super) fn machine(manage: Manage<'_>, machine: &MachineSpec) -> Result<()> {
     export::remove_copy(manage, machine)?;
     files::remove_folder(&files.folder())?;
     files::remove_file(&files.given())?;
-    files::remove_file(&files.seed())?;
+    remove_seed(manage, &machine.dir)?;
     files::remove_file(&files.console())
 }
 
@@ -69,9 +69,22 @@ pub(super) fn forget(manage: Manage<'_>, folder: &Path, kept: &Path) -> Result<(
         fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| with_machine(entry.path()));
     for (home, kept) in homes.filter(|(home, _)| home.exists()) {
         take_out_all(manage, &home, &kept)?;
+        if let Some(dir) = home.parent() {
+            remove_seed(manage, dir)?;
+        }
     }
     // Those whose folders are gone.
     if registry::machines_in(folder).is_empty() { Ok(()) } else { take_out_all(manage, folder, kept) }
+}
+
+/// Removes the disc that told a machine its user, which VirtualBox keeps in its list of discs.
+fn remove_seed(manage: Manage<'_>, dir: &Path) -> Result<()> {
+    let seed = files::seed_in(dir);
+    if seed.exists() {
+        // Refused where it is not in the list.
+        manage.call([Path::new("closemedium"), Path::new("dvd"), &seed])?.ok();
+    }
+    files::remove_file(&seed)
 }
 
 /// Takes the disks in `folder` out of VirtualBox's list. No file is touched.

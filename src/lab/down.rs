@@ -82,6 +82,12 @@ impl Lab<'_> {
             self.phase(name, Phase::Destroying);
             let spec = self.spec(name, &record);
             self.journal.step(name, "destroy", || self.provider.destroy(&spec))?;
+            if spec.kept_dir.exists() {
+                let kept = spec.kept_dir.display();
+                self.context
+                    .sink
+                    .note(format!("{name}: disks in its folder that lab did not make are now in {kept}"));
+            }
             let dir = self.files.machine(name);
             remove_dir(&dir)?;
             self.ports.release(name, Purpose::Ssh)?;

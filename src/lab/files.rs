@@ -38,6 +38,11 @@ impl LabFiles {
         self.root.with_file_name(pins::FILE_NAME)
     }
 
+    /// Where disks go that a user made in a machine's folder, when that goes. Beside the Labfile: they outlive the lab.
+    pub fn kept(&self) -> PathBuf {
+        self.root.with_file_name("kept-disks")
+    }
+
     /// What is known of the machines.
     pub fn state(&self) -> PathBuf {
         self.root.join("state.json")

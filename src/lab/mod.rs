@@ -164,7 +164,7 @@ impl<'a> Lab<'a> {
         if !files.root().is_dir() {
             if change {
                 // Somebody has removed it without `lab destroy`.
-                providers::forget(&files.machines(), &context.home)?;
+                providers::forget(&files, &context.home)?;
             }
             return Ok(None);
         }
@@ -173,7 +173,7 @@ impl<'a> Lab<'a> {
         let Some(state) = state::read(&files.state())? else {
             if let Some(lock) = lock {
                 // A command was killed before it had made anything, or the state is lost.
-                providers::forget(&files.machines(), &context.home)?;
+                providers::forget(&files, &context.home)?;
                 down::remove_lab_dir(&files, lock)?;
             }
             return Ok(None);
@@ -270,6 +270,7 @@ impl<'a> Lab<'a> {
             lab: self.labfile.as_ref().map_or_else(|_| "lab".to_owned(), |labfile| labfile.name.clone()),
             id: record.id.clone(),
             dir: self.files.machine(name),
+            kept_dir: self.files.kept().join(name),
             run_dir: state.run_dir,
             image: record.image.clone(),
             hardware: record.hardware.clone(),

@@ -1,7 +1,5 @@
 //! Which provider runs a lab.
 
-use std::path::Path;
-
 use crate::boxes::Hardware;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -9,7 +7,7 @@ use crate::provider::qemu::Qemu;
 use crate::provider::virtualbox::VirtualBox;
 use crate::provider::{Availability, Provider, SharedDir};
 
-use super::files::Home;
+use super::files::{Home, LabFiles};
 
 /// The names of all providers, the most wanted first: the order in which `auto` tries them.
 pub const NAMES: &[&str] = &["virtualbox", "qemu"];
@@ -68,10 +66,10 @@ pub fn choose(asked: Option<&str>, hardware: &Hardware, home: &Home, cancel: &Ca
     Err(passed_over.iter().fold(error, |error, line| error.detail(line)))
 }
 
-/// Has no provider keep machines whose files lie, or lay, in `folder`, the machines' folder of a lab without a state.
+/// Has no provider keep machines of the lab of `files`, which is without a state.
 ///
 /// # Errors
 /// Those of a provider that has such machines and cannot let go of them.
-pub fn forget(folder: &Path, home: &Home) -> Result<()> {
-    NAMES.iter().try_for_each(|name| by_name(name, home)?.forget(folder))
+pub fn forget(files: &LabFiles, home: &Home) -> Result<()> {
+    NAMES.iter().try_for_each(|name| by_name(name, home)?.forget(&files.machines(), &files.kept()))
 }

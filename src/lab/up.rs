@@ -131,7 +131,7 @@ fn begin(
     let (state, checked) = match known {
         Some(state) => (state.clone(), None),
         None => {
-            providers::forget(&place.files().machines(), &context.home)?;
+            providers::forget(&place.files(), &context.home)?;
             let first = images.first().ok_or_else(|| Error::internal("a new lab without a box"))?;
             let wanted = options.provider.as_deref().or(labfile.provider.as_deref());
             let chosen = providers::choose(wanted, &first.hardware, &context.home, &context.cancel)?;

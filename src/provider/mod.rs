@@ -28,6 +28,8 @@ pub struct MachineSpec {
     pub id: String,
     /// The machine's own folder, on disk, there before the provider is called. Disks and logs go here.
     pub dir: PathBuf,
+    /// A folder outside of `dir`, which need not be there: for what lies in `dir` and is the user's, when `dir` goes.
+    pub kept_dir: PathBuf,
     /// A folder with a short path for sockets (unix sockets have about 100 characters), mode 0700,
     /// there before the provider is called; shared by the machines of the lab.
     pub run_dir: PathBuf,
@@ -270,10 +272,10 @@ pub trait Provider: Send + Sync {
         Err(Error::new(Kind::WrongState, message))
     }
 
-    /// Has no machines any more whose files lie, or lay, in `folder`: the state that knew them is lost. Quick where
-    /// there are none.
-    fn forget(&self, folder: &Path) -> Result<()> {
-        let _ = folder;
+    /// Has no machines any more whose folders are, or were, in `folder`: the state that knew them is lost. Quick where
+    /// there are none. What is the user's in a machine's folder is moved to a folder of the machine's name in `kept`.
+    fn forget(&self, folder: &Path, kept: &Path) -> Result<()> {
+        let _ = (folder, kept);
         Ok(())
     }
 

@@ -160,6 +160,7 @@ fn machine(number: u16, inside: &Path, run_dir: &Path, ssh_port: u16, network_po
         ssh_port,
         forwards: Vec::new(),
         seed_key: None,
+        kept_dir: PathBuf::new(),
         settings: Settings::default(),
     }
 }

@@ -7,7 +7,7 @@ use crate::{HASTY, destroy, remove_box, up_hastily};
 /// A lab of one machine, on a network of its own.
 fn text(network: u8) -> String {
     format!(
-        "[lab]\nbox = \"demo\"\nmemory = \"128 MiB\"\n[network]\nprivate = \"192.168.{network}.0/24\"\n\
+        "[lab]\nbox = \"demo\"\nmemory = \"128 MiB\"\nboot_timeout = \"15 min\"\n[network]\nprivate = \"192.168.{network}.0/24\"\n\
          [machine.solo]\nip = \"192.168.{network}.10\"\n"
     )
 }

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::common::{TestLab, wait_for};
+use crate::direct::provider_does;
 use crate::installation::VirtualBox;
 use crate::{PATIENCE, destroy, remove_box};
 
@@ -14,7 +15,7 @@ const CLASS: &str = r#"[lab]
 name = "class"
 box = "demo"
 memory = "128 MiB"
-boot_timeout = "5 min"
+boot_timeout = "15 min"
 halt_timeout = "2 min"
 provision = [{ name = "common", inline = "echo common >>/root/ran" }]
 [network]
@@ -100,7 +101,7 @@ fn three_machines_live_and_go() {
 
     // The machines reach each other by name, and the computer reaches them.
     assert_eq!(
-        lab.ssh("web1", "hostname; ping -c 1 -W 20 db1 >/dev/null && echo db1 is there; sudo cat /root/ran; echo kept >/tmp/kept"),
+        lab.ssh("web1", "hostname; ping -c 1 -W 20 db1 >/dev/null && echo db1 is there; sudo cat /root/ran; echo kept >/tmp/kept; nohup sleep 4321 >/dev/null 2>&1 </dev/null &"),
         "web1\ndb1 is there\ncommon\nweb"
     );
     both_answer_through_the_balancer(&lab);
@@ -108,12 +109,34 @@ fn three_machines_live_and_go() {
     // Again: nothing to do, and nothing done.
     lab.lab(&["up"]).ok().says(&["web1: already ready", "db1: already ready"]).says_not(&["booting"]);
 
+    // A snapshot of a machine that runs; it goes on.
+    let taken = Instant::now();
+    provider_does(&virtualbox, &lab, "web1", "take at work");
+    eprintln!("a live snapshot took {:.1} s", taken.elapsed().as_secs_f64());
+    provider_does(&virtualbox, &lab, "web1", "cannot-take at work");
+    let list = provider_does(&virtualbox, &lab, "web1", "list");
+    assert!(list.contains("snapshot: at work with_ram=true recent=true"), "{list}");
+    assert_eq!(lab.status("web1")["state"], "running");
+
     // What was in memory is there after a suspend.
     timed(&lab, &["suspend"]);
     all_are(&lab, "suspended", false);
     timed(&lab, &["resume"]);
     all_are(&lab, "running", true);
-    assert_eq!(lab.ssh("web1", "cat /tmp/kept"), "kept");
+    assert_eq!(
+        lab.ssh("web1", "cat /tmp/kept; rm /tmp/kept; pkill -x sleep; pgrep -x sleep || echo no sleep"),
+        "kept\nno sleep"
+    );
+
+    // A snapshot brings back the disk and what ran.
+    provider_does(&virtualbox, &lab, "web1", "restore at work");
+    assert_eq!(lab.status("web1")["state"], "suspended");
+    timed(&lab, &["up"]).says(&["web2: already ready"]).says_not(&["common"]);
+    all_are(&lab, "running", true);
+    assert_eq!(lab.ssh("web1", "cat /tmp/kept; pgrep -x sleep >/dev/null && echo asleep"), "kept\nasleep");
+    provider_does(&virtualbox, &lab, "web1", "cannot-restore other");
+    provider_does(&virtualbox, &lab, "web1", "delete at work");
+    assert!(!provider_does(&virtualbox, &lab, "web1", "list").contains("snapshot:"));
 
     // Off by the power button, and on again: services start by themselves, provisioners do not run again.
     let halt = timed(&lab, &["halt"]).says_not(&["power"]);

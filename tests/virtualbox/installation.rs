@@ -29,6 +29,8 @@ pub(crate) struct Inventory {
     pub(crate) machines: BTreeSet<String>,
     /// The files of disks.
     pub(crate) disks: BTreeSet<String>,
+    /// The files of discs.
+    pub(crate) discs: BTreeSet<String>,
     /// Host-only adapters with their addresses.
     pub(crate) adapters: BTreeSet<String>,
     /// Networks with a DHCP server.
@@ -56,6 +58,11 @@ impl VirtualBox {
     /// Its own folder.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// What makes a program use this one.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 2] {
+        environment(self.dir())
     }
 
     fn sockets(&self) -> PathBuf {
@@ -105,6 +112,7 @@ impl VirtualBox {
         Inventory {
             machines: self.machines().into_iter().map(|(name, uuid)| format!("{name:?} {uuid}")).collect(),
             disks: values("hdds", "Location:"),
+            discs: values("dvds", "Location:"),
             adapters: adapters.collect(),
             dhcp_servers: values("dhcpservers", "NetworkName:"),
         }

@@ -45,8 +45,44 @@ fn a_disk_that_the_user_attached_stays() {
     let other = virtualbox.create_disk("other.vdi");
     virtualbox.attach(&uuid, 0, &other, true);
 
-    destroy(&lab);
-    for disk in [&disk, &other] {
+    // One made where VirtualBox's window puts it: in the machine's own folder. A snapshot makes a difference to each, where
+    // the latest changes are. And one that was detached and is not in VirtualBox's list any more.
+    let home = Path::new(&virtualbox.info(&uuid, "CfgFile")).parent().unwrap().to_owned();
+    let medium = |name: &str| {
+        let path = home.join(name);
+        virtualbox.manage(&["createmedium", "disk", "--filename", path.to_str().unwrap(), "--size", "1"]);
+        path
+    };
+    virtualbox.attach(&uuid, 2, &medium("own.vdi"), false);
+    virtualbox.manage(&["snapshot", &uuid, "take", "users"]);
+    let detached = medium("detached.vmdk");
+    virtualbox.manage(&["closemedium", "disk", detached.to_str().unwrap()]);
+
+    let destroyed = lab.lab(&["destroy", "--yes"]).ok();
+    let kept = lab.dir().join("kept-disks/solo");
+    let destroyed =
+        destroyed.says(&["disks in its folder that lab did not make are now in", kept.to_str().unwrap()]);
+    assert!(!lab.dir().join(".lab").exists(), "{}", destroyed.stderr);
+    let names: Vec<String> = crate::common::tree(&kept)
+        .iter()
+        .filter(|path| path.is_file())
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names.len(), 5, "own, detached, and a difference to each of three: {names:?}");
+    assert!(
+        ["own.vdi", "detached.vmdk"].iter().all(|name| names.iter().any(|there| there == name)),
+        "{names:?}"
+    );
+    let open = |path: &Path| virtualbox.manage(&["showmediuminfo", "disk", path.to_str().unwrap()]);
+    // Each difference has its parent: VirtualBox opens it once it knows that one.
+    for disk in [&disk, &other, &kept.join("own.vdi")] {
+        open(disk);
+    }
+    for name in names.iter().filter(|name| name.starts_with('{')) {
+        assert!(open(&kept.join(name)).contains("differencing"), "{name}");
+        virtualbox.manage(&["closemedium", "disk", kept.join(name).to_str().unwrap()]);
+    }
+    for disk in [&disk, &other, &kept.join("own.vdi"), &kept.join("detached.vmdk")] {
         assert!(disk.exists(), "{} is gone", disk.display());
         virtualbox.manage(&["showmediuminfo", "disk", disk.to_str().unwrap()]);
         virtualbox.manage(&["closemedium", "disk", disk.to_str().unwrap(), "--delete"]);

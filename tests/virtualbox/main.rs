@@ -9,11 +9,14 @@
 mod common;
 
 mod beside;
+mod boxes;
 mod class;
+mod direct;
 mod installation;
 mod keeps;
 mod kills;
 mod leftovers;
+mod locked;
 
 use std::time::Duration;
 
@@ -58,7 +61,7 @@ fn remove_box(lab: &TestLab) {
 }
 
 /// How long one may wait for a machine to become ready: a busy computer that interprets three of them.
-const PATIENCE: Duration = Duration::from_secs(400);
+const PATIENCE: Duration = Duration::from_secs(1000);
 
 #[test]
 #[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]

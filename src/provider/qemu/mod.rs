@@ -408,6 +408,7 @@ mod tests {
             ssh_port: 2222,
             forwards: vec![PortForward { host: 8080, guest: 80 }],
             seed_key: None,
+            kept_dir: "kept".into(),
             settings: Settings::default(),
         }
     }

@@ -73,6 +73,12 @@ pub(super) fn machine(said: &str) -> Option<Machine> {
     Some(Machine { id: id?, config: config?, state: now?, forwards })
 }
 
+/// The id of the medium in the place `key` (`disk-ImageUUID-0-0`), in what `showvminfo --machinereadable` says.
+pub(super) fn medium_in(said: &str, key: &str) -> Option<String> {
+    let mut pairs = said.lines().filter_map(|line| line.split_once('='));
+    pairs.find(|(known, _)| unquote(known) == key).map(|(_, value)| unquote(value))
+}
+
 /// `"a \"b\""` without its quotes.
 fn unquote(value: &str) -> String {
     let value = value.trim();
@@ -229,6 +235,10 @@ mod tests {
         let machine = machine(include_str!("samples/7.2.22-showvminfo.txt")).unwrap();
         assert_eq!((machine.id.as_str(), machine.state), (WEB1, PowerState::Off));
         assert_eq!(machine.forwards, ["lab-8080", "lab-ssh"]);
+        let said = include_str!("samples/7.2.22-showvminfo.txt");
+        let disk = medium_in(said, "disk-ImageUUID-0-0");
+        assert_eq!(disk.as_deref(), Some("d3eba26c-16a7-443a-8930-8b57095750c5"));
+        assert_eq!(medium_in(said, "disk-ImageUUID-7-0"), None);
         assert!(super::machine("WARNING: no such\n").is_none());
     }
 

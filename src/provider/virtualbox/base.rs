@@ -18,7 +18,7 @@ use super::files::{self, GROUP};
 use super::hardware;
 use super::manage::{Manage, Program};
 use super::remove;
-use crate::boxes::BoxImage;
+use crate::boxes::{self, BoxImage};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::provider::SharedDir;
@@ -28,6 +28,8 @@ use crate::versioned;
 const VERSION: u32 = 1;
 /// How long another `lab` may take to make a base.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3600);
+/// Its disk's file.
+const DISK: &str = "base.vdi";
 /// The snapshot's name.
 const SNAPSHOT: &str = "base";
 
@@ -79,7 +81,7 @@ impl Place {
     }
 
     fn disk(&self, base: &Base) -> PathBuf {
-        self.home(base).join("base.vdi")
+        self.home(base).join(DISK)
     }
 }
 
@@ -125,6 +127,28 @@ pub(super) fn of(shared: &SharedDir, image: &BoxImage) -> Result<(String, String
         Error::new(Kind::WrongState, format!("the base of {} is not there", image.name))
             .hint("`lab up` makes it")
     })
+}
+
+/// The bases that there are, with what they take up.
+pub(super) fn list(shared: &SharedDir) -> Result<Vec<crate::provider::Base>> {
+    let folder = files::shared(shared);
+    let entries = match fs::read_dir(&folder) {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|source| Error::io("read the folder", &folder, &source))?,
+    };
+    let paths = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+    let base = |path: PathBuf| {
+        let digest = path.file_name()?.to_str()?.to_owned();
+        Some(crate::provider::Base { digest, on_disk: boxes::used(&path) })
+    };
+    Ok(paths.filter_map(base).collect())
+}
+
+/// Whether the disk at `path` is a base's, of whatever box and `LAB_HOME`.
+pub(super) fn is_its_disk(path: &Path) -> bool {
+    let above = path.ancestors().nth(3);
+    path.file_name().is_some_and(|name| name == DISK)
+        && above.is_some_and(|above| above.ends_with("bases/virtualbox"))
 }
 
 /// Removes the base of a box, if there is one that no machine hangs on.

@@ -26,7 +26,7 @@ impl<'a> Files<'a> {
 
     /// All that VirtualBox keeps of the machine lies in here, and nothing else.
     pub(super) fn folder(self) -> PathBuf {
-        self.machine.dir.join("virtualbox")
+        folder_in(&self.machine.dir)
     }
 
     /// The folder that VirtualBox makes for the machine: within the folder it was given, one for its group, one for its name.
@@ -64,6 +64,16 @@ impl<'a> Files<'a> {
         self.machine.dir.join("virtualbox.json")
     }
 
+    /// The machine's disk as one file, while it is exported.
+    pub(super) fn copy(self) -> PathBuf {
+        self.machine.dir.join("virtualbox-copy.vdi")
+    }
+
+    /// The disc that tells a machine its user.
+    pub(super) fn seed(self) -> PathBuf {
+        seed_in(&self.machine.dir)
+    }
+
     pub(super) fn console(self) -> PathBuf {
         self.machine.dir.join("console.log")
     }
@@ -84,6 +94,16 @@ impl<'a> Files<'a> {
         let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         real(path).starts_with(real(&self.folder()))
     }
+}
+
+/// [`Files::folder`] of the machine whose folder is `dir`.
+pub(super) fn folder_in(dir: &Path) -> PathBuf {
+    dir.join("virtualbox")
+}
+
+/// [`Files::seed`] of the machine whose folder is `dir`.
+pub(super) fn seed_in(dir: &Path) -> PathBuf {
+    dir.join("seed.iso")
 }
 
 /// The group that machines of `lab` stand in, in VirtualBox's window.

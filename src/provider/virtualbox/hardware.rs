@@ -10,6 +10,8 @@ use crate::error::{Error, Kind, Result};
 
 /// The name of the controller that the system disk hangs on.
 const CONTROLLER: &str = "disk";
+/// What `showvminfo` calls the system disk's place on it.
+pub(super) const SYSTEM_DISK: &str = "disk-ImageUUID-0-0";
 
 /// Refuses what VirtualBox cannot run here.
 ///
@@ -131,18 +133,13 @@ pub(super) fn controller(image: &BoxImage, id: &str) -> Result<Vec<OsString>> {
             ));
         }
     };
-    Ok(words(&[
-        "storagectl",
-        id,
-        "--name",
-        CONTROLLER,
-        "--add",
-        bus,
-        "--controller",
-        model,
-        "--bootable",
-        "on",
-    ]))
+    let mut arguments = words(&["storagectl", id, "--name", CONTROLLER, "--add", bus]);
+    arguments.extend(words(&["--controller", model, "--bootable", "on"]));
+    if image.hardware.disk_controller == DiskController::Sata {
+        // Else it has 30, and a guest looks for a disk at each when it boots.
+        arguments.extend(words(&["--portcount", "4"]));
+    }
+    Ok(arguments)
 }
 
 /// Puts its disk in.
@@ -162,6 +159,20 @@ pub(super) fn attach(id: &str, disk: &Path) -> Vec<OsString> {
     ]);
     arguments.push(disk.into());
     arguments
+}
+
+/// Puts the disc `seed` into a drive that hangs where the guest has a driver for its system disk; the calls, in their order.
+/// Drives that a guest would not find there are IDE, which every stock kernel knows.
+pub(super) fn insert(image: &BoxImage, id: &str, seed: &Path) -> Vec<Vec<OsString>> {
+    let own = match image.hardware.disk_controller {
+        DiskController::Ide | DiskController::Sata | DiskController::VirtioScsi => None,
+        _ => Some("seed"),
+    };
+    let make = |name| words(&["storagectl", id, "--name", name, "--add", "ide", "--controller", "PIIX4"]);
+    let mut attach = words(&["storageattach", id, "--storagectl", own.unwrap_or(CONTROLLER), "--port", "1"]);
+    attach.extend(words(&["--device", "0", "--type", "dvddrive", "--medium"]));
+    attach.push(seed.into());
+    own.map(make).into_iter().chain([attach]).collect()
 }
 
 /// VirtualBox's name for a model of network card.

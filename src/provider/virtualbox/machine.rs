@@ -67,19 +67,12 @@ impl Given {
         ]));
         let console = Files::of(machine).console();
         options.extend(text(&["--uart1", "0x3F8", "4", "--uartmode1", "file", &console.to_string_lossy()]));
-        let forward = |name: String, host: u16, guest: u16| Forward {
-            rule: format!("{name},tcp,127.0.0.1,{host},,{guest}"),
-            name,
-        };
-        let ssh = std::iter::once(forward("lab-ssh".to_owned(), machine.ssh_port, 22));
-        let others =
-            machine.forwards.iter().map(|port| forward(format!("lab-{}", port.host), port.host, port.guest));
         let with_id = |word: &String| word.replace("{id}", &machine.id);
         let customize = machine.settings.vbox_customize.iter();
         Given {
             version: VERSION,
             options,
-            forwards: ssh.chain(others).collect(),
+            forwards: wanted_forwards(machine),
             customize: customize.map(|call| call.iter().map(with_id).collect()).collect(),
         }
     }
@@ -113,6 +106,30 @@ impl Given {
         }
         versioned::write(&files.given(), self)
     }
+
+    /// Gives a machine that runs its forwards, in the place of those that it has. The rest can only be given to one that is off.
+    pub(super) fn forward_anew(manage: Manage<'_>, machine: &MachineSpec) -> Result<()> {
+        let had = forwards(manage, machine)?;
+        for name in &had {
+            manage.ask(["controlvm", &machine.id, "natpf1", "delete", name])?;
+        }
+        for forward in wanted_forwards(machine) {
+            manage.ask(["controlvm", &machine.id, "natpf1", &forward.rule])?;
+        }
+        Ok(())
+    }
+}
+
+/// What `machine` is to have.
+fn wanted_forwards(machine: &MachineSpec) -> Vec<Forward> {
+    let forward = |name: String, host: u16, guest: u16| Forward {
+        rule: format!("{name},tcp,127.0.0.1,{host},,{guest}"),
+        name,
+    };
+    let ssh = std::iter::once(forward("lab-ssh".to_owned(), machine.ssh_port, 22));
+    let others =
+        machine.forwards.iter().map(|port| forward(format!("lab-{}", port.host), port.host, port.guest));
+    ssh.chain(others).collect()
 }
 
 /// The forwards that it has now and that are ours: those that a user added stay.

@@ -9,15 +9,19 @@
 
 mod answers;
 mod base;
+mod export;
 mod failure;
 mod files;
 mod hardware;
+mod keep;
 mod machine;
 mod manage;
 mod network;
 pub(crate) mod ranges;
 mod registry;
 mod remove;
+mod snapshots;
+mod vdi;
 pub(crate) mod version;
 mod watch;
 
@@ -32,7 +36,10 @@ use self::manage::{Manage, Program};
 use self::network::Networks;
 use self::remove::Before;
 use self::watch::{Process, Sign};
-use super::{Availability, Features, MachineSpec, PowerState, Provider, SharedDir};
+use super::{
+    Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots,
+};
+use crate::atomic;
 use crate::boxes::{BoxImage, Hardware};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -107,6 +114,22 @@ impl VirtualBox {
         }
     }
 
+    /// Attaches the disc that tells a machine its user, to one that is to have it.
+    fn insert_seed(&self, manage: Manage<'_>, machine: &MachineSpec) -> Result<()> {
+        let Some(image) = machine.seed()? else { return Ok(()) };
+        let seed = Files::of(machine).seed();
+        // What is not yet told all it needs has never run, so that nothing reads it now.
+        atomic::write(&seed, &image)?;
+        for call in hardware::insert(&machine.image, &machine.id, &seed) {
+            match manage.call(call)? {
+                // The controller, of a command that was killed.
+                Err(failure) if !failure.says("already exists") => return Err(failure.into()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Off or Suspended → Running.
     fn launch(&self, manage: Manage<'_>, machine: &MachineSpec, suspended: bool) -> Result<()> {
         let files = Files::of(machine);
@@ -134,6 +157,8 @@ impl VirtualBox {
                 end(&files.log(), &machine.id)?;
                 Err(port_taken(port))
             }
+            // After a snapshot with RAM was restored, it has the forwards of then.
+            None if suspended && Given::read(files)?.is_none() => Given::forward_anew(manage, machine),
             None => Ok(()),
         }
     }
@@ -226,6 +251,7 @@ impl Provider for VirtualBox {
         if Given::read(Files::of(machine))?.as_ref() == Some(&wanted) {
             return Ok(());
         }
+        self.insert_seed(manage, machine).map_err(named)?;
         wanted.give(manage, machine, fresh).map_err(named)
     }
 
@@ -317,6 +343,31 @@ impl Provider for VirtualBox {
         }
     }
 
+    fn bases(&self) -> Result<Vec<Base>> {
+        base::list(&self.shared)
+    }
+
+    fn export_disk(
+        &self,
+        machine: &MachineSpec,
+        to: &Path,
+        form: DiskForm,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<()> {
+        let lock = Files::of(machine).lock()?;
+        let manage = self.program.holding(&lock);
+        if form != DiskForm::Raw {
+            // Of a box with a virtio-blk disk, which no machine here has.
+            return Err(wrong_state(machine, "cannot be packaged with VirtualBox for libvirt"));
+        }
+        match self.settled(manage, machine, cancel)? {
+            PowerState::Off => export::disk(manage, machine, to, cancel, progress)
+                .map_err(|error| error.context(&machine.name)),
+            _ => Err(wrong_state(machine, "is not off").hint(format!("`lab halt {}` first", machine.name))),
+        }
+    }
+
     fn destroy(&self, machine: &MachineSpec) -> Result<()> {
         let lock = Files::of(machine).lock()?;
         remove::machine(self.program.holding(&lock), machine)
@@ -324,11 +375,13 @@ impl Provider for VirtualBox {
         self.networks.leave(&self.program, machine)
     }
 
-    fn forget(&self, folder: &Path) -> Result<()> {
-        if remove::take_out_all(self.program.manage(), folder)? {
-            remove::close_disks(self.program.manage(), folder)?;
-        }
+    fn forget(&self, folder: &Path, kept: &Path) -> Result<()> {
+        remove::forget(self.program.manage(), folder, kept)?;
         self.networks.forget(&self.program, folder)
+    }
+
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        Some(self)
     }
 
     fn console_log(&self, machine: &MachineSpec) -> PathBuf {

@@ -3,15 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::answers::{self, Machine};
+use super::answers::{self, Machine, Medium};
+use super::export;
 use super::failure::Failure;
 use super::files::{self, Files};
+use super::keep;
 use super::manage::Manage;
 use super::registry;
 use crate::error::{Error, Kind, Result};
 use crate::provider::MachineSpec;
 
-/// Removes a machine, in whatever state it is, and what killed commands left of it.
+/// Removes a machine, in whatever state it is, and what killed commands left of it. Disks in its folder that lab did not make
+/// are moved to its `kept_dir`.
 ///
 /// # Errors
 /// [`Kind::WrongState`] when a machine that is not the lab's hangs on one of its disks; nothing has been touched then.
@@ -21,36 +24,70 @@ pub(super) fn machine(manage: Manage<'_>, machine: &MachineSpec) -> Result<()> {
     if let Found::Whole(seen) = &found
         && files.has(&seen.config)
     {
-        check_disks(manage, &files.folder())?;
+        let media = answers::media(&manage.list(&["hdds"])?);
+        check_disks(&media, &files.folder())?;
         super::power_off(manage, seen)?;
+        keep::known(manage, &media, &files.folder(), &machine.kept_dir)?;
         unregister(manage, &machine.id)?;
     }
     if let Found::Broken(_) = &found {
         // Its settings are gone or damaged. The id is ours, and no file is touched by this.
         unregister(manage, &machine.id)?;
     }
-    take_out_all(manage, &files.folder())?;
-    close_disks(manage, &files.folder())?;
+    take_out_all(manage, &files.folder(), &machine.kept_dir)?;
+    export::remove_copy(manage, machine)?;
     files::remove_folder(&files.folder())?;
     files::remove_file(&files.given())?;
+    remove_seed(manage, &machine.dir)?;
     files::remove_file(&files.console())
 }
 
-/// Takes all machines out of VirtualBox's list whose settings lie, or lay, in `folder`; tells whether there were any. No file is
-/// touched.
-pub(super) fn take_out_all(manage: Manage<'_>, folder: &Path) -> Result<bool> {
+/// Takes all that lies in `folder` out of VirtualBox's lists: machines whose settings are, or were, there, and disks, such as those
+/// of a clone that failed or was killed. What is the user's is moved to the folder `kept`; nothing else is touched.
+fn take_out_all(manage: Manage<'_>, folder: &Path, kept: &Path) -> Result<()> {
     let ids = registry::machines_in(folder);
     for id in &ids {
         if let Found::Whole(seen) = find(manage, id)? {
             super::power_off(manage, &seen)?;
         }
+    }
+    if !ids.is_empty() {
+        keep::known(manage, &answers::media(&manage.list(&["hdds"])?), folder, kept)?;
+    }
+    for id in &ids {
         unregister(manage, id)?;
     }
-    Ok(!ids.is_empty())
+    close_disks(manage, folder)?;
+    keep::strays(folder, kept)
 }
 
-/// Takes disks in `folder` out of VirtualBox's list that are still in it: those of a clone that failed or was killed. No file is
-/// touched.
+/// Does the same for all machines of a lab whose folders are, or were, in `folder`.
+pub(super) fn forget(manage: Manage<'_>, folder: &Path, kept: &Path) -> Result<()> {
+    let with_machine =
+        |path: PathBuf| path.file_name().map(|name| (files::folder_in(&path), kept.join(name)));
+    let homes =
+        fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| with_machine(entry.path()));
+    for (home, kept) in homes.filter(|(home, _)| home.exists()) {
+        take_out_all(manage, &home, &kept)?;
+        if let Some(dir) = home.parent() {
+            remove_seed(manage, dir)?;
+        }
+    }
+    // Those whose folders are gone.
+    if registry::machines_in(folder).is_empty() { Ok(()) } else { take_out_all(manage, folder, kept) }
+}
+
+/// Removes the disc that told a machine its user, which VirtualBox keeps in its list of discs.
+fn remove_seed(manage: Manage<'_>, dir: &Path) -> Result<()> {
+    let seed = files::seed_in(dir);
+    if seed.exists() {
+        // Refused where it is not in the list.
+        manage.call([Path::new("closemedium"), Path::new("dvd"), &seed])?.ok();
+    }
+    files::remove_file(&seed)
+}
+
+/// Takes the disks in `folder` out of VirtualBox's list. No file is touched.
 pub(super) fn close_disks(manage: Manage<'_>, folder: &Path) -> Result<()> {
     let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let media = answers::media(&manage.list(&["hdds"])?);
@@ -114,8 +151,7 @@ pub(super) fn look_after(manage: Manage<'_>, machine: &MachineSpec) -> Result<Be
             Some(failure) => Err(unreadable(machine).detail(failure.words())),
         };
     }
-    take_out_all(manage, &files.folder())?;
-    close_disks(manage, &files.folder())?;
+    take_out_all(manage, &files.folder(), &machine.kept_dir)?;
     files::remove_folder(&files.folder())?;
     files::remove_file(&files.given())?;
     Ok(Before::Nothing)
@@ -185,10 +221,9 @@ fn settings_id(file: &Path) -> Option<String> {
 }
 
 /// Refuses to take disks away from under a machine that is not the lab's: a clone that a user made of it.
-fn check_disks(manage: Manage<'_>, folder: &Path) -> Result<()> {
-    let media = answers::media(&manage.list(&["hdds"])?);
+fn check_disks(media: &[Medium], folder: &Path) -> Result<()> {
     let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    match answers::media_of_others(&media, &folder).first() {
+    match answers::media_of_others(media, &folder).first() {
         None => Ok(()),
         Some(medium) => {
             Err(Error::new(Kind::WrongState, "another machine in VirtualBox is linked to its disk")

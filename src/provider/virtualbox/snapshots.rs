@@ -1,0 +1,165 @@
+//! Snapshots: a machine's disk as it was, and its RAM where it ran.
+//!
+//! Which there are stands in the machine's settings file, which VirtualBox writes with each change: `VBoxManage snapshot list`
+//! tells neither when one was taken nor whether it has RAM. What the file looks like: `VirtualBox-settings.xsd` in
+//! VirtualBox's sources, and what 7.2.22 wrote.
+
+use std::time::{Duration, SystemTime};
+
+use super::files::{self, Files};
+use super::manage::Manage;
+use super::{VirtualBox, power_off, unclear, wrong_state};
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
+use crate::provider::{MachineSpec, PowerState, Snapshot, Snapshots};
+
+impl Snapshots for VirtualBox {
+    fn list(&self, machine: &MachineSpec) -> Result<Vec<Snapshot>> {
+        Ok(list(machine)?.into_iter().map(|(_, snapshot)| snapshot).collect())
+    }
+
+    fn take(&self, machine: &MachineSpec, name: &str, cancel: &Cancel) -> Result<()> {
+        let lock = Files::of(machine).lock()?;
+        let manage = self.program.holding(&lock);
+        match self.settled(manage, machine, cancel)? {
+            PowerState::Running | PowerState::Paused | PowerState::Off | PowerState::Suspended => {}
+            PowerState::Absent => return Err(wrong_state(machine, "does not exist")),
+            PowerState::Busy | PowerState::Unclear => return Err(unclear(machine)),
+        }
+        // VirtualBox would take a second one of the same name.
+        if list(machine)?.iter().any(|(_, snapshot)| snapshot.name == name) {
+            return Err(wrong_state(machine, &format!("has a snapshot {name} already")));
+        }
+        // Without `--live`: the machine stands still while its RAM is written, and needs no second pass over it.
+        work(manage, machine, ["snapshot", &machine.id, "take", name])
+    }
+
+    fn restore(&self, machine: &MachineSpec, name: &str, cancel: &Cancel) -> Result<()> {
+        let lock = Files::of(machine).lock()?;
+        let manage = self.program.holding(&lock);
+        self.settled(manage, machine, cancel)?;
+        let id = find(machine, name)?;
+        if let Some(seen) = self.look(manage, machine)?
+            && seen.state != PowerState::Suspended
+        {
+            power_off(manage, &seen)?;
+        }
+        // Its settings become those of then.
+        files::remove_file(&Files::of(machine).given())?;
+        work(manage, machine, ["snapshot", &machine.id, "restore", &id])
+    }
+
+    fn delete(&self, machine: &MachineSpec, name: &str, cancel: &Cancel) -> Result<()> {
+        let lock = Files::of(machine).lock()?;
+        let manage = self.program.holding(&lock);
+        self.settled(manage, machine, cancel)?;
+        let id = find(machine, name)?;
+        work(manage, machine, ["snapshot", &machine.id, "delete", &id])
+    }
+}
+
+/// Makes a call that moves disks or RAM. Not cancelled half-way: VirtualBox would go on by itself.
+fn work(manage: Manage<'_>, machine: &MachineSpec, call: [&str; 4]) -> Result<()> {
+    let done = manage.work(call, &Cancel::new(), &mut |_| {})?;
+    done.map(drop).map_err(|failure| Error::from(failure).context(&machine.name))
+}
+
+/// VirtualBox's id of the snapshot called `name`.
+fn find(machine: &MachineSpec, name: &str) -> Result<String> {
+    let there = list(machine)?;
+    let names: Vec<String> = there.iter().map(|(_, snapshot)| snapshot.name.clone()).collect();
+    there.into_iter().find(|(_, snapshot)| snapshot.name == name).map(|(id, _)| id).ok_or_else(|| {
+        let error = wrong_state(machine, &format!("has no snapshot {name}"));
+        if names.is_empty() { error } else { error.hint(format!("there are: {}", names.join(", "))) }
+    })
+}
+
+/// A machine's snapshots with VirtualBox's ids, the oldest first.
+fn list(machine: &MachineSpec) -> Result<Vec<(String, Snapshot)>> {
+    let Some(file) = Files::of(machine).settings() else { return Ok(Vec::new()) };
+    let text = std::fs::read_to_string(&file).map_err(|source| Error::io("read", &file, &source))?;
+    snapshots(&text).ok_or_else(|| {
+        let message = format!("{}: VirtualBox's settings file of it is damaged", machine.name);
+        Error::new(Kind::StateDamaged, message).detail(file.display().to_string())
+    })
+}
+
+/// Those in a settings file; `None` where it is not one.
+fn snapshots(text: &str) -> Option<Vec<(String, Snapshot)>> {
+    let document = roxmltree::Document::parse(text).ok()?;
+    let mut found: Vec<(String, Snapshot)> = document
+        .descendants()
+        .filter(|node| node.is_element() && node.tag_name().name() == "Snapshot")
+        .filter_map(|node| {
+            let snapshot = Snapshot {
+                name: node.attribute("name")?.to_owned(),
+                with_ram: node.attribute("stateFile").is_some(),
+                taken: node.attribute("timeStamp").and_then(moment),
+            };
+            Some((node.attribute("uuid")?.trim_matches(['{', '}']).to_owned(), snapshot))
+        })
+        .collect();
+    // In the file, one that was taken after another was restored may stand before older ones.
+    found.sort_by_key(|(_, snapshot)| snapshot.taken);
+    Some(found)
+}
+
+/// The moment `2026-11-23T04:25:33Z`.
+fn moment(text: &str) -> Option<SystemTime> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let numbers =
+        |text: &str, mark| text.split(mark).map(|part| part.parse().ok()).collect::<Option<Vec<u64>>>();
+    let ([year, month, day], [hour, minute, second]) =
+        (numbers(date, '-')?.try_into().ok()?, numbers(time, ':')?.try_into().ok()?);
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Years that begin in March, so that the day that comes and goes is their last one.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
+    let since = days.checked_sub(DAYS_TO_1970)? * 86_400 + hour * 3600 + minute * 60 + second;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since))
+}
+
+/// From the first of March of the year 0 to the first of January 1970.
+const DAYS_TO_1970: u64 = 719_468;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_are_read_with_their_ram_and_their_time() {
+        // As VirtualBox 7.2.22 wrote it, shortened.
+        let text = r#"<?xml version="1.0"?>
+            <VirtualBox xmlns="http://www.virtualbox.org/" version="1.19-linux">
+              <Machine uuid="{22222222-2222-4222-8222-222222222222}" name="c-web1" currentSnapshot="{3}">
+                <Snapshot uuid="{1}" name="clean" timeStamp="2026-11-23T04:25:33Z">
+                  <Hardware/>
+                  <Snapshots>
+                    <Snapshot uuid="{3}" name="again" timeStamp="2026-11-25T00:00:00Z"/>
+                    <Snapshot uuid="{2}" name="at &quot;work&quot;" timeStamp="2026-11-24T04:25:33Z" stateFile="Snapshots/2026.sav"/>
+                  </Snapshots>
+                </Snapshot>
+              </Machine>
+            </VirtualBox>"#;
+        let found = snapshots(text).unwrap();
+        let said: Vec<_> =
+            found.iter().map(|(id, found)| (id.as_str(), found.name.as_str(), found.with_ram)).collect();
+        assert_eq!(said, [("1", "clean", false), ("2", "at \"work\"", true), ("3", "again", false)]);
+        assert_eq!(found[0].1.taken, moment("2026-11-23T04:25:33Z"));
+        assert!(snapshots("<VirtualBox").is_none());
+    }
+
+    #[test]
+    fn moments_are_those_of_the_calendar() {
+        let seconds =
+            |text| moment(text)?.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs());
+        assert_eq!(seconds("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(seconds("2000-02-29T12:00:01Z"), Some(951_825_601));
+        assert_eq!(seconds("2026-11-23T04:25:33Z"), Some(1_795_407_933));
+        for text in ["2026-11-23", "2026-13-23T04:25:33Z", "1969-01-01T00:00:00Z", "yesterday"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+}

@@ -61,7 +61,9 @@ pub(super) fn of(subject: &Subject<'_>) -> Needs {
         if memory.is_none() && !needs.guessed.iter().any(|known| known == name) {
             needs.guessed.push(name.to_owned());
         }
-        let old = known.map_or_else(|| name.contains("lucid"), |entry| entry.guest.legacy_ssh);
+        // Its OpenSSH 5.3 knows nothing newer than SHA-1 signatures.
+        let release = known.and_then(|entry| entry.guest.release.as_deref());
+        let old = release.map_or_else(|| name.contains("lucid"), |release| release == "lucid");
         needs.legacy = Some(needs.legacy.unwrap_or(false) || old);
         if !needs.hardware.iter().any(|other| other.arch == hardware.arch) {
             needs.hardware.push(hardware);

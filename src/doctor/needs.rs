@@ -61,9 +61,9 @@ pub(super) fn of(subject: &Subject<'_>) -> Needs {
         if memory.is_none() && !needs.guessed.iter().any(|known| known == name) {
             needs.guessed.push(name.to_owned());
         }
-        // A release that left the mirrors has an sshd of its time; the demo box imitates one.
-        let old = known.is_some_and(|entry| !entry.guest.apt_sources.is_empty())
-            || ["lucid", "demo"].iter().any(|old| name.contains(old));
+        // Its OpenSSH 5.3 knows nothing newer than SHA-1 signatures.
+        let release = known.and_then(|entry| entry.guest.release.as_deref());
+        let old = release.map_or_else(|| name.contains("lucid"), |release| release == "lucid");
         needs.legacy = Some(needs.legacy.unwrap_or(false) || old);
         if !needs.hardware.iter().any(|other| other.arch == hardware.arch) {
             needs.hardware.push(hardware);

@@ -153,6 +153,12 @@ impl Networks {
             owned.users.retain(|user| user.id != machine.id);
         }
         open.write()?;
+        // What writes of the register that were killed have left: nobody else writes here while we hold its lock.
+        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(crate::atomic::HALF_WRITTEN) {
+                files::remove_file(&entry.path())?;
+            }
+        }
         open.sweep()
     }
 

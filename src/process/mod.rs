@@ -4,8 +4,10 @@
 //! (`LC_ALL=C.UTF-8`: plain `C` makes VBoxManage refuse arguments that are not ASCII), and stands in
 //! a process group of its own, so that Ctrl-C reaches `lab` alone and `lab` decides what stops.
 
+mod calls;
 mod lines;
 mod pump;
+mod usage;
 mod words;
 
 use std::ffi::{OsStr, OsString};
@@ -18,8 +20,11 @@ use std::time::Duration;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 
+use calls::Running;
+pub use calls::{Call, Moment, listen};
 use lines::LineBuffer;
 use pump::NoFeed;
+pub use usage::{Usage, usage};
 pub use words::{describe, find_on_path, quote};
 
 /// Where a line of output came from.
@@ -239,7 +244,10 @@ impl Cmd {
     /// # Errors
     /// [`Kind::ProgramMissing`] and [`Kind::ProgramNotStarted`].
     pub fn interactive(&self) -> Result<ExitStatus> {
-        self.user_command().status().map_err(|source| self.not_started(&source))
+        let call = Running::begin(self);
+        let ended = self.user_command().status().map_err(|source| self.not_started(&source));
+        call.end(|| how(&ended));
+        ended
     }
 
     /// Gives way to it: on Unix this process becomes the program; elsewhere it is waited for and its
@@ -248,8 +256,10 @@ impl Cmd {
         #[cfg(unix)]
         {
             use std::os::unix::process::CommandExt;
-            let source = self.user_command().exec();
-            self.not_started(&source)
+            let call = Running::begin(self);
+            let error = self.not_started(&self.user_command().exec());
+            call.end(|| error.message().to_owned());
+            error
         }
         #[cfg(not(unix))]
         match self.interactive() {
@@ -270,12 +280,20 @@ impl Cmd {
             file.try_clone()
                 .map_err(|source| Error::new(Kind::Io, format!("could not open a log twice: {source}")))
         };
-        self.command()
+        let (stdout, stderr) = (clone(log)?, clone(log)?);
+        let call = Running::begin(self);
+        let child = self
+            .command()
             .stdin(Stdio::null())
-            .stdout(clone(log)?)
-            .stderr(clone(log)?)
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
-            .map_err(|source| self.not_started(&source))
+            .map_err(|source| self.not_started(&source));
+        call.end(|| match &child {
+            Ok(child) => format!("lives on as process {}", child.id()),
+            Err(error) => error.message().to_owned(),
+        });
+        child
     }
 
     fn name(&self) -> String {
@@ -314,6 +332,11 @@ impl Cmd {
                 .detail(format!("command: {}", self.display()))
         }
     }
+}
+
+/// How a process ended, or why it never began.
+fn how(ended: &Result<ExitStatus>) -> String {
+    ended.as_ref().map_or_else(|error| error.message().to_owned(), |status| describe(*status))
 }
 
 #[cfg(all(test, unix))]

@@ -5,7 +5,8 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use super::{Cmd, Stream};
+use super::calls::Running;
+use super::{Cmd, Stream, how};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 
@@ -20,9 +21,25 @@ const PIECES: usize = 64;
 pub(super) type NoFeed = fn(&mut dyn Write) -> io::Result<()>;
 
 impl Cmd {
+    /// Runs the process as [`Cmd::run_fed`] does, and tells whoever listens.
+    pub(super) fn pump<F>(
+        &self,
+        cancel: &Cancel,
+        feed: Option<F>,
+        on_bytes: impl FnMut(Stream, &[u8]),
+    ) -> Result<ExitStatus>
+    where
+        F: FnOnce(&mut dyn Write) -> io::Result<()> + Send,
+    {
+        let call = Running::begin(self);
+        let ended = self.run_fed(cancel, feed, on_bytes);
+        call.end(|| how(&ended));
+        ended
+    }
+
     /// Starts the process, feeds it (no `feed`: standard input is null) and hands its output on as it
     /// comes; the one wait of this module.
-    pub(super) fn pump<F>(
+    fn run_fed<F>(
         &self,
         cancel: &Cancel,
         feed: Option<F>,

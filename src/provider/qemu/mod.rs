@@ -10,6 +10,7 @@ mod command;
 mod daemon;
 mod failure;
 mod files;
+mod forget;
 mod qmp;
 mod socket;
 mod suspend;
@@ -33,6 +34,8 @@ use crate::atomic;
 use crate::boxes::{Arch, BoxImage, Hardware};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::process::{Usage, usage};
+use crate::tail;
 
 /// How long a question to a QEMU may take, whole. Some 2 ms are usual; one that hangs must not hold up
 /// `lab status`.
@@ -105,6 +108,7 @@ impl Qemu {
         };
         let arguments = command::arguments(machine, &record.board, record.accelerator, wake)?;
         let command = self.programs.system(machine.hardware.arch)?.args(arguments).dir(files.dir());
+        tail::cut_console(&files.console())?;
         let mut qmp = daemon::launch(name, &files, &command, limit, cancel)?;
         if resume { suspend::wake(name, &files, &mut qmp) } else { Ok(()) }
     }
@@ -257,6 +261,10 @@ impl Provider for Qemu {
         files.remove_all()
     }
 
+    fn forget(&self, folder: &Path) -> Result<()> {
+        forget::all(folder)
+    }
+
     fn export_disk(
         &self,
         machine: &MachineSpec,
@@ -289,6 +297,10 @@ impl Provider for Qemu {
             .hint("free some space on this computer; `lab up` then lets it run on")),
             _ => Ok(()),
         }
+    }
+
+    fn usage(&self, machine: &MachineSpec) -> Option<Usage> {
+        usage(daemon::process(&Files::of(machine)).ok()??)
     }
 
     fn log(&self, machine: &MachineSpec) -> Option<PathBuf> {

@@ -1,6 +1,7 @@
 //! One file per verb: parse, call, print.
 
 mod r#box;
+mod bugreport;
 mod candidates;
 mod check;
 mod completions;
@@ -112,6 +113,7 @@ enum Verb {
     Resume(resume::Args),
     Destroy(destroy::Args),
     Logs(logs::Args),
+    Bugreport(bugreport::Args),
     Port(port::Args),
     Open(open::Args),
     SshConfig(ssh_config::Args),
@@ -226,6 +228,7 @@ impl App {
             Verb::Resume(args) => args.run(self),
             Verb::Destroy(args) => args.run(self),
             Verb::Logs(args) => args.run(self),
+            Verb::Bugreport(args) => args.run(self),
             Verb::Port(args) => args.run(self),
             Verb::Open(args) => args.run(self),
             Verb::SshConfig(args) => args.run(self),

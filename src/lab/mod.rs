@@ -9,6 +9,7 @@
 //! - [`event`] is what is reported meanwhile; [`bugreport`] collects what tells how it went, [`redact`] what not
 //!   to tell.
 
+pub mod bugreport;
 pub mod check;
 mod converge;
 pub mod crew;

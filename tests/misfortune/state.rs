@@ -107,6 +107,43 @@ fn what_was_done_stands_in_the_log_whole_and_without_secrets() {
 }
 
 #[test]
+fn a_bug_report_has_what_tells_and_nothing_else() {
+    let lab = fake::lab(
+        "echo 'something new'; exit 1",
+        "provision = [{ name = 'p', inline = 'true', env = { DB_PASSWORD = 'geheim' } }]",
+    );
+    let lab = lab.env("USER", "adalovelace").env("LAB_NOTE", "adalovelace was here");
+    lab.lab(&["up"]).exits(7);
+    std::fs::write(lab.dir().join(".lab/state.json"), "{\"lab_id").unwrap();
+    std::fs::write(lab.dir().join(".lab/id_rsa"), "-----BEGIN RSA PRIVATE KEY-----").unwrap();
+    let run = lab.lab(&["bugreport", "--out", "report.txt"]).ok();
+    let parts =
+        ["this computer", "Labfile", ".lab/state.json", ".lab/lab.log", ".lab/machines/solo/qemu.log"];
+    let run = run.says(&parts).says(&["report.txt", "look through it"]);
+    assert_eq!(run.stdout, "");
+    let text = std::fs::read_to_string(lab.dir().join("report.txt")).unwrap();
+    for part in parts {
+        assert!(text.contains(&format!("===== {part} =====")), "no {part} in\n{text}");
+    }
+    for words in ["lab 0.", "qemu: 7.2.22", "ssh: ", "LAB_NOTE=USER was here", "{\"lab_id", "something new"] {
+        assert!(text.contains(words), "no {words:?} in\n{text}");
+    }
+    for secret in ["geheim", "PRIVATE KEY", "adalovelace"] {
+        assert!(!text.contains(secret), "{secret} in\n{text}");
+    }
+    // Nothing is written over.
+    lab.lab(&["bugreport", "--out", "report.txt"]).exits(2).says(&["report.txt is there already", "hint:"]);
+    assert_eq!(std::fs::read_to_string(lab.dir().join("report.txt")).unwrap(), text);
+    // Without a lab, and by its own name.
+    let bare = fake::lab("exit 1", "");
+    std::fs::remove_file(bare.dir().join("Labfile")).unwrap();
+    let report = bare.lab(&["bugreport", "--json"]).ok().json();
+    assert_eq!(report["parts"].as_array().unwrap().len(), 1);
+    assert!(std::path::Path::new(report["path"].as_str().unwrap()).is_file());
+    lab.lab(&["destroy", "--yes"]).ok();
+}
+
+#[test]
 fn a_damaged_register_of_ports_says_what_to_do() {
     let lab = fake::lab_that_is_off();
     let ports = lab.home().join("ports.json");

@@ -80,7 +80,9 @@ impl Table {
                 let Some(cell) = row.get_mut(column) else { continue };
                 match step {
                     Give::Short(_) => {
-                        cell.text = cell.short.take().unwrap_or_else(|| std::mem::take(&mut cell.text))
+                        if let Some(short) = cell.short.take() {
+                            cell.text = short;
+                        }
                     }
                     Give::Cut(_) => cell.text = cut(&cell.text, room),
                     Give::Drop(_) => drop(row.remove(column)),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// How the names of files begin that are being written. A killed process may leave one.
 pub const HALF_WRITTEN: &str = ".new-";
@@ -30,6 +30,29 @@ pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<()> {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     }
     write_by(&mut builder, path, bytes)
+}
+
+/// Writes `bytes` to `path`, whole or not at all, where nothing is there yet.
+///
+/// # Errors
+/// [`Kind::FileExists`], and those of [`write()`].
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let error = |source: std::io::Error| Error::io("write", path, &source);
+    let exists = || {
+        Error::new(Kind::FileExists, format!("{} is there already, and is not written over", path.display()))
+            .hint("give another name, or move that file away")
+    };
+    if path.symlink_metadata().is_ok() {
+        return Err(exists());
+    }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(HALF_WRITTEN).tempfile_in(dir).map_err(error)?;
+    file.write_all(bytes).map_err(error)?;
+    file.as_file().sync_data().map_err(error)?;
+    file.persist_noclobber(path).map(drop).map_err(|failed| match failed.error.kind() {
+        std::io::ErrorKind::AlreadyExists => exists(),
+        _ => error(failed.error),
+    })
 }
 
 fn write_by(builder: &mut tempfile::Builder<'_, '_>, path: &Path, bytes: &[u8]) -> Result<()> {

@@ -76,6 +76,8 @@ fn every_field_of_the_status() {
         state: labfile::provider::PowerState::Running,
         ready: true,
         ready_for: Some(1),
+        uptime: Some(9),
+        memory_used_mib: Some(97),
         ip: Some(std::net::Ipv4Addr::LOCALHOST),
         ssh: Some("127.0.0.1:2200".parse().unwrap()),
         forwards: vec![labfile::provider::PortForward { host: 8080, guest: 80 }],
@@ -89,7 +91,7 @@ fn every_field_of_the_status() {
     let machine = &status["machines"][0];
     let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect();
     all_documented(&keys(&status), 4);
-    all_documented(&keys(machine), 11);
+    all_documented(&keys(machine), 13);
     all_documented(&keys(&machine["forwards"][0]), 2);
     assert_eq!(machine["ssh"], "127.0.0.1:2200");
 }

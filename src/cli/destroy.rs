@@ -1,7 +1,8 @@
 //! `lab destroy`
 
 use crate::error::Result;
-use crate::lab::Lab;
+use crate::lab::down::{self, Wreck};
+use crate::lab::{Context, Lab, Place};
 
 use super::{App, Status};
 
@@ -26,6 +27,9 @@ impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let context = app.context()?;
         let place = app.place()?;
+        if let Some(wreck) = down::wreck(&place) {
+            return self.clear(app, &context, &place, wreck);
+        }
         let Some(lab) = Lab::open(&context, place, false)? else {
             // A killed command may have left a folder without a state; opening it for a change removes it.
             Lab::open(&context, app.place()?, true)?;
@@ -45,5 +49,21 @@ impl Args {
             super::hosts::forget(app, dir);
         }
         app.finish(None, report)
+    }
+
+    /// Removes what is left of a lab whose state is damaged.
+    fn clear(self, app: &App, context: &Context<'_>, place: &Place, wreck: Wreck) -> Result<Status> {
+        let Wreck { damage, machines } = wreck;
+        if !self.names.is_empty() {
+            return Err(damage.hint("without names, since all machines have to go"));
+        }
+        app.ui.warn(damage.message(), None);
+        if !self.yes {
+            let machines = if machines.is_empty() { "the lab".to_owned() } else { machines.join(", ") };
+            app.confirm(&format!("Destroy {machines}, with all that is on their disks?"))?;
+        }
+        down::clear(context, place)?;
+        super::hosts::forget(app, &place.dir);
+        Ok(0)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::error::{Error, Kind, Result};
-use crate::lab::Lab;
+use crate::lab::{Lab, log};
 use crate::ui;
 
 use super::{App, Status};
@@ -16,13 +16,14 @@ use super::{App, Status};
 /// How often a followed log is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Show what a machine's console and provisioners said
+/// Show what a machine's console and provisioners said, or what lab did
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   lab logs web1                     both, whole
   lab logs web1 --provision -n 20   the provisioners' last 20 lines
-  lab logs web1 --console -f        the console, as it grows")]
+  lab logs web1 --console -f        the console, as it grows
+  lab logs --lab -n 50              the last of what lab did: steps, programs, errors")]
 pub(super) struct Args {
     /// Machines [default: all]
     #[arg(value_name = "NAME", add = super::candidates::machines())]
@@ -33,6 +34,9 @@ pub(super) struct Args {
     /// Only the provisioners' output
     #[arg(long)]
     provision: bool,
+    /// What lab itself did to this lab, with the programs that it started
+    #[arg(long, conflicts_with_all = ["names", "console", "provision"])]
+    lab: bool,
     /// Only the last lines
     #[arg(short = 'n', long, value_name = "N")]
     lines: Option<usize>,
@@ -43,8 +47,9 @@ pub(super) struct Args {
 
 /// A log file, and how much of it has been shown.
 struct Log {
-    machine: String,
-    /// `console` or `provision`.
+    /// Whose, unless it is the lab's.
+    machine: Option<String>,
+    /// `console`, `provision` or `lab`.
     what: &'static str,
     path: PathBuf,
     shown: u64,
@@ -55,28 +60,38 @@ struct Log {
 impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let context = app.silent_context()?;
-        let lab = app.existing(&context, false)?;
-        let mut logs = self.logs(&lab)?;
+        let mut logs = if self.lab {
+            // Without the state, which may be what is wrong.
+            let paths = log::files(&app.place()?.files().log()).into_iter();
+            paths.map(|path| Log { machine: None, what: "lab", path, shown: 0, rest: Vec::new() }).collect()
+        } else {
+            self.logs(&app.existing(&context, false)?)?
+        };
         if logs.is_empty() && !self.follow {
             return Err(
                 Error::new(Kind::WrongState, "there are no logs yet").hint("`lab up` makes the machines")
             );
         }
-        let several = logs.len() > 1;
+        // The lab's is one log, though it may be in two files.
+        let several = logs.len() > 1 && !self.lab;
         let manner = match (app.ui.json, several && self.follow) {
             (true, _) => Manner::Json,
             (false, named) => Manner::Plain { named, clean: std::io::stdout().is_terminal() },
         };
+        let newest = logs.last().map(|log| log.path.clone());
         for log in &mut logs {
             let mut lines = log.read()?;
             if !self.follow {
                 lines.extend(log.rest());
             }
+            if self.lab && self.lines.is_some() && newest.as_ref() != Some(&log.path) {
+                continue;
+            }
             let from = lines.len().saturating_sub(self.lines.unwrap_or(usize::MAX));
             lines.drain(..from);
             if several && !self.follow && !app.ui.json {
                 let bold = app.ui.paint_out().bold;
-                ui::print(&format!("{bold}==> {} {} <=={bold:#}\n", log.machine, log.what));
+                ui::print(&format!("{bold}==> {} <=={bold:#}\n", log.name()));
             }
             log.print(&lines, manner);
         }
@@ -96,7 +111,7 @@ impl Args {
             let provision = Some(lab.files().provision_log(&name)).filter(|_| !self.console);
             for (what, path) in [("console", console), ("provision", provision)] {
                 if let Some(path) = path.filter(|path| path.exists()) {
-                    logs.push(Log { machine: name.clone(), what, path, shown: 0, rest: Vec::new() });
+                    logs.push(Log { machine: Some(name.clone()), what, path, shown: 0, rest: Vec::new() });
                 }
             }
         }
@@ -114,6 +129,13 @@ enum Manner {
 }
 
 impl Log {
+    /// Its name, for people.
+    fn name(&self) -> String {
+        self.machine
+            .as_ref()
+            .map_or_else(|| self.what.to_owned(), |machine| format!("{machine} {}", self.what))
+    }
+
     /// A last line that has no end, such as `login: `.
     fn rest(&mut self) -> Option<String> {
         let rest = std::mem::take(&mut self.rest);
@@ -148,6 +170,7 @@ impl Log {
 
     fn print(&self, lines: &[String], manner: Manner) {
         let Log { machine, what, .. } = self;
+        let name = self.name();
         for line in lines {
             match manner {
                 Manner::Json => {
@@ -155,7 +178,7 @@ impl Log {
                 }
                 Manner::Plain { named, clean } => {
                     let line = if clean { ui::printable(line) } else { line.clone() };
-                    let before = if named { format!("{machine} {what}: ") } else { String::new() };
+                    let before = if named { format!("{name}: ") } else { String::new() };
                     ui::print(&format!("{before}{line}\n"));
                 }
             }

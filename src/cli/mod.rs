@@ -1,6 +1,7 @@
 //! One file per verb: parse, call, print.
 
 mod r#box;
+mod bugreport;
 mod candidates;
 mod check;
 mod completions;
@@ -40,9 +41,11 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, ExitCode as Code, Kind, Result};
-use crate::lab::event::Sink;
+use crate::lab::event::{Event, Sink};
 use crate::lab::files::Home;
+use crate::lab::log::LabLog;
 use crate::lab::{Context, Lab, Place, Report};
+use crate::process;
 use crate::ui::{self, Color, Ui, Volume};
 
 /// Real, networked virtual machines for a class, from one Labfile.
@@ -80,7 +83,7 @@ struct Global {
     /// Say nothing but warnings and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Show the provisioners' whole output
+    /// Show the provisioners' whole output, and each program that is started
     #[arg(short, long, global = true)]
     verbose: bool,
     /// When to use colour: auto (on a terminal, unless NO_COLOR is set), always, never
@@ -116,6 +119,7 @@ enum Verb {
     Snapshot(snapshot::Args),
     Destroy(destroy::Args),
     Logs(logs::Args),
+    Bugreport(bugreport::Args),
     Port(port::Args),
     Open(open::Args),
     SshConfig(ssh_config::Args),
@@ -150,6 +154,7 @@ struct App {
     dir: PathBuf,
     cancel: Cancel,
     sink: Arc<dyn Sink + Send>,
+    log: Arc<LabLog>,
 }
 
 /// How a verb ends when it did not fail: 0, or a remote command's own status.
@@ -198,41 +203,54 @@ fn run(cli: Cli, ui: Ui) -> Result<Status> {
         })?,
     };
     let cancel = Cancel::new();
-    let app = App { ui, dir, cancel, sink: ui.sink() };
-    match cli.verb {
-        Verb::Init(args) => args.run(&app),
-        Verb::Import(args) => args.run(&app),
-        Verb::Validate(args) => args.run(&app),
-        Verb::Doctor(args) => args.run(&app),
-        Verb::Up(args) => args.run(&app),
-        Verb::Status(args) => args.run(&app),
-        Verb::Ssh(args) => args.run(&app),
-        Verb::Exec(args) => args.run(&app),
-        Verb::Check(args) => args.run(&app),
-        Verb::Cp(args) => args.run(&app),
-        Verb::Provision(args) => args.run(&app),
-        Verb::Halt(args) => args.run(&app),
-        Verb::Reload(args) => args.run(&app),
-        Verb::Suspend(args) => args.run(&app),
-        Verb::Resume(args) => args.run(&app),
-        Verb::Reset(args) => args.run(&app),
-        Verb::Snapshot(args) => args.run(&app),
-        Verb::Destroy(args) => args.run(&app),
-        Verb::Logs(args) => args.run(&app),
-        Verb::Port(args) => args.run(&app),
-        Verb::Open(args) => args.run(&app),
-        Verb::SshConfig(args) => args.run(&app),
-        Verb::Inventory(args) => args.run(&app),
-        Verb::Hosts(args) => args.run(&app),
-        Verb::Graph(args) => args.run(&app),
-        Verb::Box(args) => args.run(&app),
-        Verb::Schema(args) => args.run(&app),
-        Verb::Completions(args) => args.run(&app),
-        Verb::Man(args) => args.run(&app),
-    }
+    let log = Arc::new(LabLog::default());
+    let sink: Arc<dyn Sink + Send> = Arc::new(ui::Logged { shown: ui.sink(), log: Arc::clone(&log) });
+    process::listen({
+        let sink = Arc::clone(&sink);
+        move |call| sink.emit(Event::Program(call))
+    });
+    let app = App { ui, dir, cancel, sink, log };
+    let result = app.run(cli.verb);
+    app.log.end(&result, ui::plain_error);
+    result
 }
 
 impl App {
+    fn run(&self, verb: Verb) -> Result<Status> {
+        match verb {
+            Verb::Init(args) => args.run(self),
+            Verb::Import(args) => args.run(self),
+            Verb::Validate(args) => args.run(self),
+            Verb::Doctor(args) => args.run(self),
+            Verb::Up(args) => args.run(self),
+            Verb::Status(args) => args.run(self),
+            Verb::Ssh(args) => args.run(self),
+            Verb::Exec(args) => args.run(self),
+            Verb::Check(args) => args.run(self),
+            Verb::Cp(args) => args.run(self),
+            Verb::Provision(args) => args.run(self),
+            Verb::Halt(args) => args.run(self),
+            Verb::Reload(args) => args.run(self),
+            Verb::Suspend(args) => args.run(self),
+            Verb::Resume(args) => args.run(self),
+            Verb::Reset(args) => args.run(self),
+            Verb::Snapshot(args) => args.run(self),
+            Verb::Destroy(args) => args.run(self),
+            Verb::Logs(args) => args.run(self),
+            Verb::Bugreport(args) => args.run(self),
+            Verb::Port(args) => args.run(self),
+            Verb::Open(args) => args.run(self),
+            Verb::SshConfig(args) => args.run(self),
+            Verb::Inventory(args) => args.run(self),
+            Verb::Hosts(args) => args.run(self),
+            Verb::Graph(args) => args.run(self),
+            Verb::Box(args) => args.run(self),
+            Verb::Schema(args) => args.run(self),
+            Verb::Completions(args) => args.run(self),
+            Verb::Man(args) => args.run(self),
+        }
+    }
+
     /// The lab of the folder that we work in.
     fn place(&self) -> Result<Place> {
         Place::find(&self.dir)
@@ -259,6 +277,7 @@ impl App {
             home: Home::find()?,
             cancel: self.cancel.clone(),
             sink: self.sink.as_ref(),
+            log: &self.log,
             command: command_line(),
         })
     }
@@ -294,7 +313,10 @@ impl App {
         {
             let names: Vec<String> = report.machines.iter().map(|(name, _)| name.clone()).collect();
             let status = lab.status(&names)?;
-            self.ui.tell(&format!("\n{}", ui::summary(&status, self.ui.paint_err()).trim_end()));
+            self.ui.tell(&format!(
+                "\n{}",
+                ui::summary(&status, self.ui.paint_err(), self.ui.width_err()).trim_end()
+            ));
         }
         report.into_result()?;
         Ok(0)

@@ -45,7 +45,7 @@ impl Lab<'_> {
         let booted = record.ready_boot != record.boot || woken;
         if booted {
             self.phase(name, Phase::Booting);
-            self.journal.step(name, "wait for ssh", || self.wait_for_ssh(machine, &spec))?;
+            self.context.log.step(name, "wait for ssh", || self.wait_for_ssh(machine, &spec))?;
         }
         // Not earlier: the lab's key is part of it, and may still be in the making.
         let identity = self.identity(machine)?;
@@ -55,7 +55,7 @@ impl Lab<'_> {
         if set_up || !pending.is_empty() || !record.secured {
             self.phase(name, if set_up { Phase::SettingUp } else { Phase::Provisioning });
             let work = Work { identity: set_up.then_some(&identity), steps: &pending };
-            self.journal.step(name, "set up and provision", || self.enter(name, work))?;
+            self.context.log.step(name, "set up and provision", || self.enter(name, work))?;
         }
         self.keep_ready(name, !pending.is_empty())?;
         self.store.update_record(name, |record| {
@@ -78,7 +78,7 @@ impl Lab<'_> {
         if state == PowerState::Unclear {
             let spec = self.spec(name, &self.record(name)?);
             self.note(name, "does not answer; starting it afresh");
-            self.journal.step(name, "power off", || self.provider.power_off(&spec))?;
+            self.context.log.step(name, "power off", || self.provider.power_off(&spec))?;
             state = self.provider.states(std::slice::from_ref(&spec))?.first().copied().unwrap_or(state);
         }
         if matches!(state, PowerState::Running | PowerState::Paused) && self.record(name)?.halting {
@@ -91,7 +91,7 @@ impl Lab<'_> {
             self.phase(name, Phase::Creating);
             self.forget_guest(name)?;
             let spec = self.spec(name, &self.record(name)?);
-            self.journal.step(name, "create", || self.provider.create(&spec, cancel))?;
+            self.context.log.step(name, "create", || self.provider.create(&spec, cancel))?;
             state = PowerState::Off;
         }
         match state {
@@ -104,7 +104,7 @@ impl Lab<'_> {
                     record.identity = None;
                     record.halting = false;
                 })?;
-                self.journal.step(name, "resume", || self.start(machine))?;
+                self.context.log.step(name, "resume", || self.start(machine))?;
                 Ok(true)
             }
             PowerState::Off | PowerState::Absent | PowerState::Busy | PowerState::Unclear => {
@@ -114,7 +114,7 @@ impl Lab<'_> {
                     record.ready_boot = None;
                     record.halting = false;
                 })?;
-                self.journal.step(name, "start", || self.start(machine))?;
+                self.context.log.step(name, "start", || self.start(machine))?;
                 Ok(false)
             }
         }

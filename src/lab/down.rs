@@ -1,15 +1,15 @@
 //! Backward: halt, suspend, destroy.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
 use crate::provider::PowerState;
 
-use super::event::{Outcome, Phase};
+use super::event::{Event, Outcome, Phase};
 use super::files::{LabFiles, remove_run_dir};
 use super::lock::Lock;
-use super::ports::Purpose;
-use super::{Lab, Report, crew};
+use super::ports::{Ports, Purpose};
+use super::{Context, Lab, Place, Report, crew, providers, state};
 
 /// How long a graceful shutdown may take where the Labfile cannot be asked.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ impl Lab<'_> {
             }
             if force {
                 let spec = self.spec(name, &self.record(name)?);
-                self.journal.step(name, "power off", || self.provider.power_off(&spec))?;
+                self.context.log.step(name, "power off", || self.provider.power_off(&spec))?;
             } else {
                 let patience = self.machine(name).map_or(PATIENCE, |machine| machine.halt_timeout);
                 self.finish_halt(name, state, patience)?;
@@ -41,7 +41,7 @@ impl Lab<'_> {
     /// Presses the power button, again where it has been pressed, and cuts the power after `patience`.
     pub(super) fn finish_halt(&self, name: &str, state: PowerState, patience: Duration) -> Result<()> {
         let spec = self.spec(name, &self.record(name)?);
-        self.journal.step(name, "halt", || {
+        self.context.log.step(name, "halt", || {
             if matches!(state, PowerState::Running | PowerState::Paused) {
                 // Before it is true: should we be killed, nobody takes the machine for a ready one.
                 self.store.update_record(name, |record| record.halting = true)?;
@@ -69,7 +69,7 @@ impl Lab<'_> {
             let record = self.record(name)?;
             let spec = self.spec(name, &record);
             self.phase(name, Phase::Suspending);
-            self.journal.step(name, "suspend", || self.provider.suspend(&spec, &self.context.cancel))?;
+            self.context.log.step(name, "suspend", || self.provider.suspend(&spec, &self.context.cancel))?;
             Ok(Outcome::Suspended)
         })
     }
@@ -81,7 +81,7 @@ impl Lab<'_> {
             let Some(record) = self.store.record(name) else { return Ok(Outcome::Unchanged) };
             self.phase(name, Phase::Destroying);
             let spec = self.spec(name, &record);
-            self.journal.step(name, "destroy", || self.provider.destroy(&spec))?;
+            self.context.log.step(name, "destroy", || self.provider.destroy(&spec))?;
             if spec.kept_dir.exists() {
                 let kept = spec.kept_dir.display();
                 self.context
@@ -128,6 +128,51 @@ impl Lab<'_> {
     fn jobs(&self, names: &[String]) -> Vec<crew::Job> {
         names.iter().map(|name| crew::Job { machine: name.clone(), after: Vec::new() }).collect()
     }
+}
+
+/// A lab whose state is damaged: why, and its machines as far as their folders tell.
+pub struct Wreck {
+    /// The state's damage.
+    pub damage: Error,
+    /// The machines' names.
+    pub machines: Vec<String>,
+}
+
+/// The lab at `place`, if its state is damaged.
+pub fn wreck(place: &Place) -> Option<Wreck> {
+    let files = place.files();
+    let damage = state::read(&files.state()).err().filter(|error| error.kind() == Kind::StateDamaged)?;
+    let entries = std::fs::read_dir(files.machines()).into_iter().flatten().flatten();
+    let mut machines: Vec<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    machines.sort();
+    Some(Wreck { damage, machines })
+}
+
+/// Removes a lab whose state is damaged, with all its machines: those that the providers find by where
+/// their files lie.
+///
+/// # Errors
+/// [`Kind::LabLocked`], those of a provider that has such a machine and cannot end it, and those of removing
+/// the files. [`Kind::WrongState`] where the state is not damaged any more.
+pub fn clear(context: &Context<'_>, place: &Place) -> Result<()> {
+    let files = place.files();
+    let lock = Lock::take(&files.lock(), &context.command, &context.cancel, context.sink)?;
+    context.log.begin(&files.log(), &context.command);
+    let Some(Wreck { damage, machines }) = wreck(place) else {
+        return Err(Error::new(Kind::WrongState, "another command has just changed the lab")
+            .hint("run the same command again"));
+    };
+    context.log.line(&format!("{}: {}", damage.message(), damage.details().join("; ")));
+    let begun = Instant::now();
+    providers::forget(&files, &context.home)?;
+    remove_lab_dir(&files, lock)?;
+    for machine in machines {
+        let took = begun.elapsed();
+        context.sink.emit(Event::Done { machine, outcome: Outcome::Destroyed, took });
+    }
+    // Claims of labs that are gone go with any look at the register.
+    Ports::of(&context.home, "", &place.dir).release_all()
 }
 
 /// Removes `.lab/`, the lock in it last.

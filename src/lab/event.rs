@@ -1,10 +1,10 @@
-//! What a command reports while it works. The live display, the plain lines and the JSON stream are
-//! three consumers of it; nothing below `cli/` and `ui/` prints.
+//! What a command reports while it works. The live display, the plain lines, the JSON stream and the lab's
+//! log are its consumers; nothing below `cli/` and `ui/` prints.
 
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::process::Stream;
+use crate::process::{Call, Stream};
 
 /// Where a machine is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -198,6 +198,8 @@ pub enum Event {
         /// How many bytes have come, where it is a download.
         bytes: Option<Bytes>,
     },
+    /// A program was started, or has ended. For those who want to know how it is done.
+    Program(Call),
     /// That work is over.
     ProgressEnd {
         /// What was being done.

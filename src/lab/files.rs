@@ -53,9 +53,9 @@ impl LabFiles {
         self.root.join("lock")
     }
 
-    /// One line before and after each step.
-    pub fn journal(&self) -> PathBuf {
-        self.root.join("journal.jsonl")
+    /// What commands did to the lab; `lab.log.1` beside it is what was there before.
+    pub fn log(&self) -> PathBuf {
+        self.root.join("lab.log")
     }
 
     /// The lab's own private key; `.pub` beside it.

@@ -5,9 +5,11 @@
 //! - [`crew`] lets all machines go side by side;
 //! - [`supply`] gets the boxes that a Labfile asks for, and holds the lab to them; [`package`] makes a box of a
 //!   machine; [`shelf`] knows the boxes together with the labs and base images that hang on them;
-//! - [`state`], [`journal`], [`lock`], [`ports`] and [`files`] are what stands on disk;
-//! - [`event`] is what is reported meanwhile.
+//! - [`state`], [`log`], [`lock`], [`ports`] and [`files`] are what stands on disk;
+//! - [`event`] is what is reported meanwhile; [`bugreport`] collects what tells how it went, [`redact`] what not
+//!   to tell.
 
+pub mod bugreport;
 pub mod check;
 mod converge;
 pub mod crew;
@@ -16,12 +18,13 @@ pub mod event;
 pub mod files;
 pub mod graph;
 pub mod hosts;
-pub mod journal;
 pub mod lock;
+pub mod log;
 pub mod package;
 pub mod ports;
 pub mod providers;
 mod records;
+pub mod redact;
 pub mod run;
 mod session;
 pub mod shelf;
@@ -48,8 +51,8 @@ use crate::provider::{MachineSpec, PrivateNetwork, Provider, Settings};
 
 use event::{Bytes, Event, Outcome, Phase, Sink};
 use files::{Home, LabFiles};
-use journal::Journal;
 use lock::Lock;
+use log::LabLog;
 use ports::Ports;
 use state::{Record, State};
 
@@ -61,7 +64,9 @@ pub struct Context<'a> {
     pub cancel: Cancel,
     /// Whom to tell.
     pub sink: &'a dyn Sink,
-    /// The command as typed, for the lock: "lab up web1".
+    /// What is done to a lab is written down here.
+    pub log: &'a LabLog,
+    /// The command as typed, for the lock and the log: "lab up web1".
     pub command: String,
 }
 
@@ -96,7 +101,6 @@ pub struct Lab<'a> {
     labfile: Result<Labfile>,
     store: state::Store,
     provider: Box<dyn Provider>,
-    journal: Journal,
     ports: Ports,
     lock: Option<Lock>,
     /// The lab's key, once it has been asked for.
@@ -170,6 +174,9 @@ impl<'a> Lab<'a> {
         }
         let take = || Lock::take(&files.lock(), &context.command, &context.cancel, context.sink);
         let lock = if change { Some(take()?) } else { None };
+        if change {
+            context.log.begin(&files.log(), &context.command);
+        }
         let Some(state) = state::read(&files.state())? else {
             if let Some(lock) = lock {
                 // A command was killed before it had made anything, or the state is lost.
@@ -185,7 +192,6 @@ impl<'a> Lab<'a> {
         let files = place.files();
         Ok(Lab {
             provider: providers::by_name(&state.provider, &context.home)?,
-            journal: Journal::at(files.journal()),
             ports: Ports::of(&context.home, &state.lab_id, &place.dir),
             store: state::Store::opened(files.state(), state),
             labfile: place.labfile,

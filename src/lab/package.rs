@@ -55,7 +55,7 @@ impl Lab<'_> {
         let workspace = Store::open(self.context.home.root())?.workspace()?;
         self.check_room(&record.image.digest, &spec.dir, workspace.path())?;
         let disk = workspace.path().join(file);
-        self.journal.step(&name, "package", || {
+        self.context.log.step(&name, "package", || {
             let what = format!("{name}: reading its disk");
             self.provider.export_disk(&spec, &disk, form, &self.context.cancel, &mut |fraction| {
                 self.context.sink.emit(Event::Progress {

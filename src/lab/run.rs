@@ -57,7 +57,7 @@ impl Lab<'_> {
                 record.steps.retain(|id, _| wanted.iter().all(|planned| planned.step.id != *id));
             })?;
             let work = Work { identity: None, steps: &wanted };
-            let result = self.journal.step(name, "provision", || self.enter(name, work));
+            let result = self.context.log.step(name, "provision", || self.enter(name, work));
             match result {
                 Ok(()) => {
                     // Another step may have failed before, which only `up` takes up again.

@@ -230,7 +230,8 @@ impl Lab<'_> {
         let kept = Kept::of(&record, self.files.known_hosts(name).exists());
         self.store.update_record(name, |record| record.snapshots.insert(snapshot.to_owned(), kept))?;
         let taken = self
-            .journal
+            .context
+            .log
             .step(name, "take a snapshot", || snapshots.take(&spec, snapshot, &self.context.cancel));
         if taken.is_err() {
             let _ = self.store.update_record(name, |record| record.snapshots.remove(snapshot));
@@ -240,7 +241,7 @@ impl Lab<'_> {
 
     fn drop_snapshot(&self, snapshots: &dyn Snapshots, name: &str, snapshot: &str) -> Result<()> {
         let spec = self.spec(name, &self.record(name)?);
-        self.journal
+        self.context.log
             .step(name, "delete a snapshot", || snapshots.delete(&spec, snapshot, &self.context.cancel))?;
         self.store.update_record(name, |record| record.snapshots.remove(snapshot)).map(drop)
     }
@@ -261,7 +262,7 @@ impl Lab<'_> {
             record.failure = None;
             record.steps.clear();
         })?;
-        self.journal
+        self.context.log
             .step(name, "restore a snapshot", || snapshots.restore(&spec, snapshot, &self.context.cancel))?;
         let state = self.provider.states(std::slice::from_ref(&spec))?.first().copied();
         let state = state.unwrap_or(PowerState::Off);
@@ -288,11 +289,11 @@ impl Lab<'_> {
         if was_set_up {
             let spec = self.spec(name, &self.record(name)?);
             self.phase(name, Phase::Booting);
-            self.journal.step(name, "wait for ssh", || self.wait_for_ssh(machine, &spec))?;
+            self.context.log.step(name, "wait for ssh", || self.wait_for_ssh(machine, &spec))?;
             self.phase(name, Phase::SettingUp);
             let identity = self.identity(machine)?;
             let work = Work { identity: Some(&identity), steps: &[] };
-            self.journal.step(name, "set up", || self.enter(name, work))?;
+            self.context.log.step(name, "set up", || self.enter(name, work))?;
         }
         Ok(Outcome::Restored)
     }

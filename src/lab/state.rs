@@ -134,7 +134,7 @@ pub fn read(path: &Path) -> Result<Option<State>> {
     versioned::read(path, VERSION).map_err(|error| match error.kind() {
         Kind::StateDamaged => error
             .hint("if you edited it, undo that; else please report it as a bug of lab and keep the file")
-            .hint("to start over: end the lab's QEMU processes, if any run, then remove the folder it is in"),
+            .hint("to start over: `lab destroy` finds the machines without it, and removes them"),
         _ => error,
     })
 }

@@ -45,6 +45,10 @@ pub struct MachineStatus {
     pub ready: bool,
     /// For how many seconds it has been ready in this boot.
     pub ready_for: Option<u64>,
+    /// For how many seconds it has been running, where the provider tells.
+    pub uptime: Option<u64>,
+    /// How much of this computer's memory it has in use, in MiB, where the provider tells.
+    pub memory_used_mib: Option<u64>,
     /// Its address on the private network.
     pub ip: Option<Ipv4Addr>,
     /// Where this computer reaches its ssh, where it runs.
@@ -73,6 +77,8 @@ pub fn of_nothing(place: &Place) -> Result<Status> {
         state: PowerState::Absent,
         ready: false,
         ready_for: None,
+        uptime: None,
+        memory_used_mib: None,
         ip: Some(machine.ip),
         ssh: None,
         forwards: Vec::new(),
@@ -152,6 +158,7 @@ impl Lab<'_> {
             (Some(spec), PowerState::Paused) => self.provider.alive(spec).err(),
             _ => None,
         };
+        let usage = spec.as_ref().filter(|_| running).and_then(|spec| self.provider.usage(spec));
         let stopped = stopped.map(|error| error.message().replacen(&format!("{name}: "), "", 1));
         MachineStatus {
             name: name.to_owned(),
@@ -162,6 +169,8 @@ impl Lab<'_> {
                 .filter(|_| ready)
                 .and_then(|record| record.ready_at)
                 .map(|at| now().saturating_sub(at)),
+            uptime: usage.map(|usage| usage.uptime.as_secs()),
+            memory_used_mib: usage.map(|usage| usage.memory >> 20),
             ip: machine.map(|machine| machine.ip),
             ssh: spec.filter(|_| running).map(|spec| self.provider.ssh_address(&spec)),
             forwards: record.as_ref().map(|record| record.forwards.clone()).unwrap_or_default(),

@@ -52,6 +52,7 @@ pub fn up(context: &Context<'_>, place: Place, options: &Options) -> Result<Repo
 
     let files = place.files();
     let lock = Lock::take(&files.lock(), &context.command, &context.cancel, context.sink)?;
+    context.log.begin(&files.log(), &context.command);
     let known = state::read(&files.state())?;
     let begun = begin(context, &place, &labfile, options, &machines, known.as_ref());
     let Begun { images, state, checked } = match (begun, &known) {

@@ -8,7 +8,7 @@ use super::lines::Lines;
 use crate::error::{Error, Kind, Result};
 
 /// The name that is looked for.
-pub(super) const FILE_NAME: &str = "Labfile";
+pub const FILE_NAME: &str = "Labfile";
 
 /// The largest Labfile that is read, in bytes. A thousand machines take about 100 KiB.
 const SIZE_MAX: u64 = 1024 * 1024;

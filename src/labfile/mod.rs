@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use decode::syntax;
 use lines::Lines;
 
-pub use find::find;
+pub use find::{FILE_NAME, find};
 pub use model::Labfile;
 pub use problem::{Problem, Report, Severity, Span};
 pub use schema::schema;

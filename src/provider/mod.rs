@@ -16,6 +16,7 @@ use crate::boxes::seed::Seed;
 use crate::boxes::{BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::process::Usage;
 
 /// All that a provider needs to know of one machine. Made from the Labfile, the box and the state.
 #[derive(Debug, Clone, PartialEq)]
@@ -295,6 +296,12 @@ pub trait Provider: Send + Sync {
     /// Whether the machine is still there to be waited for: `Err` when its process has died, with
     /// its last words. Cheap: called several times a second while waiting for ssh.
     fn alive(&self, machine: &MachineSpec) -> Result<()>;
+
+    /// What a running machine takes of this computer, where that is quickly told.
+    fn usage(&self, machine: &MachineSpec) -> Option<Usage> {
+        let _ = machine;
+        None
+    }
 
     /// A path under which a user may look for the provider's own log of this machine, if there is one.
     fn log(&self, machine: &MachineSpec) -> Option<PathBuf>;

@@ -8,7 +8,7 @@ use crate::process::Stream;
 
 use super::print_json;
 
-/// Prints every event but progress, which is for eyes.
+/// Prints every event but progress and calls of programs, which are for eyes.
 pub(super) struct Json;
 
 impl Sink for Json {
@@ -43,7 +43,11 @@ fn value(event: Event) -> Option<Value> {
         Event::Warning { machine, text, hint } => {
             json!({"event": "warning", "machine": machine, "text": text, "hint": hint})
         }
-        Event::Begin { .. } | Event::End | Event::Progress { .. } | Event::ProgressEnd { .. } => return None,
+        Event::Program(_)
+        | Event::Begin { .. }
+        | Event::End
+        | Event::Progress { .. }
+        | Event::ProgressEnd { .. } => return None,
     })
 }
 

@@ -122,6 +122,13 @@ impl Sink for Live {
                 self.on_bar(machine, |bar, _| bar.set_message(step.clone()));
             }
             Event::StepFinished { .. } => {}
+            Event::Program(_) => {
+                if self.volume == Volume::Verbose
+                    && let Some(line) = line(&event, self.paint)
+                {
+                    self.above(&format!("{dim}{line}{dim:#}"));
+                }
+            }
             Event::Output { machine, step, line: text, .. } => {
                 if self.volume == Volume::Verbose
                     && let Some(line) = line(&event, self.paint)

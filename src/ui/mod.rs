@@ -1,9 +1,10 @@
-//! What a person, a log file or a program sees: three consumers of [`crate::lab::event::Event`]s, and the words of errors.
+//! What a person, a log file or a program sees: the consumers of [`crate::lab::event::Event`]s, and the words of errors.
 //!
 //! Data goes to standard output; progress, warnings and errors go to standard error.
 
 mod json;
 mod live;
+mod log;
 mod plain;
 mod summary;
 pub mod table;
@@ -16,6 +17,7 @@ use anstyle::{AnsiColor, Style};
 use crate::error::{Error, Kind};
 use crate::lab::event::Sink;
 
+pub use log::Logged;
 pub use plain::printable;
 pub use summary::summary;
 
@@ -38,7 +40,7 @@ pub enum Volume {
     Quiet,
     /// What matters.
     Normal,
-    /// Provisioners' output as well where it is not shown anyway.
+    /// Provisioners' output as well where it is not shown anyway, and the programs that are started.
     Verbose,
 }
 
@@ -83,6 +85,16 @@ impl Ui {
     /// The palette for standard output.
     pub fn paint_out(&self) -> Paint {
         self.paint(std::io::stdout().is_terminal())
+    }
+
+    /// How wide standard error's terminal is; `None` where it is none, and as much as one likes may be written.
+    pub fn width_err(&self) -> Option<usize> {
+        width(terminal_size::terminal_size_of(std::io::stderr()))
+    }
+
+    /// The same of standard output.
+    pub fn width_out(&self) -> Option<usize> {
+        width(terminal_size::terminal_size_of(std::io::stdout()))
     }
 
     /// Whether standard error gets colour.
@@ -154,6 +166,13 @@ impl Ui {
     }
 }
 
+/// `COLUMNS` stands above what the terminal says of itself, as in other programs.
+fn width(terminal: Option<(terminal_size::Width, terminal_size::Height)>) -> Option<usize> {
+    let wish = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    wish.filter(|columns| *columns > 0)
+        .or_else(|| terminal.map(|(terminal_size::Width(columns), _)| usize::from(columns)))
+}
+
 /// An error in words: the message, the particulars indented, the hints after a blank line.
 pub fn error_text(error: &Error, paint: Paint) -> String {
     let (bad, tip) = (paint.bad, paint.hint);
@@ -175,6 +194,11 @@ pub fn error_text(error: &Error, paint: Paint) -> String {
         text.push_str(&format!("\n{tip}hint{tip:#}: {hint}"));
     }
     text
+}
+
+/// An error in words without colour, for a log.
+pub fn plain_error(error: &Error) -> String {
+    error_text(error, Paint::default())
 }
 
 /// A line on standard error. If nobody reads it, nobody misses it.

@@ -2,6 +2,7 @@
 
 use crate::error::Kind;
 use crate::lab::event::{Event, Outcome, Sink};
+use crate::process::{Call, Moment};
 
 use super::{Paint, Volume, duration, error_text, say};
 
@@ -13,8 +14,12 @@ pub(super) struct Plain {
 
 impl Sink for Plain {
     fn emit(&self, event: Event) {
-        let important = matches!(event, Event::Failed { .. } | Event::Warning { .. });
-        if (self.volume > Volume::Quiet || important)
+        let least = match event {
+            Event::Failed { .. } | Event::Warning { .. } => Volume::Quiet,
+            Event::Program(_) => Volume::Verbose,
+            _ => Volume::Normal,
+        };
+        if self.volume >= least
             && let Some(line) = line(&event, self.paint)
         {
             say(&line);
@@ -57,8 +62,17 @@ pub(super) fn line(event: &Event, paint: Paint) -> Option<String> {
             }
             line
         }
+        Event::Program(call) => program(call),
         Event::Begin { .. } | Event::End | Event::Progress { .. } | Event::ProgressEnd { .. } => return None,
     })
+}
+
+/// A program's start or end.
+fn program(Call { number, command, moment }: &Call) -> String {
+    match moment {
+        Moment::Started => format!("program {number}: {command}"),
+        Moment::Ended { how, took } => format!("program {number}: {how} after {:.3} s", took.as_secs_f64()),
+    }
 }
 
 /// What a machine waits for, in words.

@@ -205,6 +205,12 @@ pub(super) fn kill(machine: &str, files: &Files<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The number of the machine's QEMU, if that lives: then what stands in its file is its own.
+pub(super) fn process(files: &Files<'_>) -> Result<Option<u32>> {
+    let pid = if is_alive(files)? { read_pid(files) } else { None };
+    Ok(pid.and_then(|pid| u32::try_from(pid).ok()))
+}
+
 fn read_pid(files: &Files<'_>) -> Option<i32> {
     fs::read_to_string(files.pid()).ok()?.trim().parse().ok().filter(|pid| *pid > 1)
 }

@@ -80,6 +80,11 @@ impl<'a> Files<'a> {
         Files { dir: &machine.dir, run_dir: &machine.run_dir, id: &machine.id }
     }
 
+    /// Those of the machine in `dir` that no state knows: its sockets have no names any more.
+    pub(super) fn without_state(dir: &'a Path, run_dir: &'a Path) -> Self {
+        Files { dir, run_dir, id: "" }
+    }
+
     pub(super) fn dir(&self) -> &'a Path {
         self.dir
     }

@@ -10,6 +10,7 @@ mod command;
 mod daemon;
 mod failure;
 mod files;
+mod forget;
 mod qmp;
 mod snapshots;
 mod socket;
@@ -37,6 +38,8 @@ use crate::atomic;
 use crate::boxes::{Arch, BoxImage, Hardware};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::process::{Usage, usage};
+use crate::tail;
 
 /// How long a question to a QEMU may take, whole. Some 2 ms are usual; one that hangs must not hold up
 /// `lab status`.
@@ -113,6 +116,7 @@ impl Qemu {
         let version = self.version(machine.hardware.arch, cancel)?;
         let arguments = command::arguments(machine, &record.board, record.accelerator, wake, version)?;
         let command = self.programs.system(machine.hardware.arch)?.args(arguments).dir(files.dir());
+        tail::cut_console(&files.console())?;
         let mut qmp = daemon::launch(name, &files, &command, limit, cancel)?;
         if saved.is_some() { suspend::wake(name, &files, &mut qmp) } else { Ok(()) }
     }
@@ -266,6 +270,10 @@ impl Provider for Qemu {
         files.remove_all()
     }
 
+    fn forget(&self, folder: &Path, _kept: &Path) -> Result<()> {
+        forget::all(folder)
+    }
+
     fn export_disk(
         &self,
         machine: &MachineSpec,
@@ -306,6 +314,10 @@ impl Provider for Qemu {
             .hint("free some space on this computer; `lab up` then lets it run on")),
             _ => Ok(()),
         }
+    }
+
+    fn usage(&self, machine: &MachineSpec) -> Option<Usage> {
+        usage(daemon::process(&Files::of(machine)).ok()??)
     }
 
     fn log(&self, machine: &MachineSpec) -> Option<PathBuf> {

@@ -43,7 +43,8 @@ use crate::atomic;
 use crate::boxes::{BoxImage, Hardware};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::tail::last_lines;
+use crate::process::{Usage, usage};
+use crate::tail::{cut_console, last_lines};
 
 /// The device of VirtualBox's kernel module on Linux.
 const DRIVER: &str = "/dev/vboxdrv";
@@ -148,6 +149,7 @@ impl VirtualBox {
                 wanted.give(manage, machine, false)?;
             }
         }
+        cut_console(&files.console())?;
         let kind = if machine.settings.vbox_gui { "gui" } else { "headless" };
         manage.ask(["startvm", &machine.id, "--type", kind]).map_err(as_start_failure)?;
         // VirtualBox starts a machine whose port was taken in this instant, and only notes it.
@@ -414,6 +416,10 @@ impl Provider for VirtualBox {
             ))
             .hint(format!("`lab halt --force {name}`, then `lab up`"))),
         }
+    }
+
+    fn usage(&self, machine: &MachineSpec) -> Option<Usage> {
+        usage(Process::of(&Files::of(machine).log())?.number())
     }
 
     fn log(&self, machine: &MachineSpec) -> Option<PathBuf> {

@@ -29,6 +29,11 @@ impl Process {
         number(&String::from_utf8_lossy(&head)).map(Process)
     }
 
+    /// Its number.
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+
     /// Whether it lives. `None` where that cannot be told.
     #[cfg(unix)]
     pub(super) fn lives(self) -> Option<bool> {

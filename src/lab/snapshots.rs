@@ -241,7 +241,8 @@ impl Lab<'_> {
 
     fn drop_snapshot(&self, snapshots: &dyn Snapshots, name: &str, snapshot: &str) -> Result<()> {
         let spec = self.spec(name, &self.record(name)?);
-        self.context.log
+        self.context
+            .log
             .step(name, "delete a snapshot", || snapshots.delete(&spec, snapshot, &self.context.cancel))?;
         self.store.update_record(name, |record| record.snapshots.remove(snapshot)).map(drop)
     }
@@ -262,7 +263,8 @@ impl Lab<'_> {
             record.failure = None;
             record.steps.clear();
         })?;
-        self.context.log
+        self.context
+            .log
             .step(name, "restore a snapshot", || snapshots.restore(&spec, snapshot, &self.context.cancel))?;
         let state = self.provider.states(std::slice::from_ref(&spec))?.first().copied();
         let state = state.unwrap_or(PowerState::Off);

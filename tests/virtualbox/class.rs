@@ -136,7 +136,14 @@ fn three_machines_live_and_go() {
     assert_eq!(lab.ssh("web1", "cat /tmp/kept; pgrep -x sleep >/dev/null && echo asleep"), "kept\nasleep");
     provider_does(&virtualbox, &lab, "web1", "cannot-restore other");
     provider_does(&virtualbox, &lab, "web1", "delete at work");
-    assert!(!provider_does(&virtualbox, &lab, "web1", "list").contains("snapshot:"));
+    let list = provider_does(&virtualbox, &lab, "web1", "list");
+    assert!(list.contains("snapshot: ready with_ram=true") && !list.contains("at work"), "{list}");
+
+    // A machine that was ruined is what it was when it became ready; the others take no notice.
+    lab.ssh("web2", "sudo rm -rf /usr/bin /usr/share || true");
+    timed(&lab, &["reset", "--yes", "web2"]).says(&["web2: ready"]).says_not(&["db1"]);
+    assert_eq!(lab.ssh("web2", "test -d /usr/share && hostname; sudo cat /root/ran"), "web2\ncommon\nweb");
+    both_answer_through_the_balancer(&lab);
 
     // Off by the power button, and on again: services start by themselves, provisioners do not run again.
     let halt = timed(&lab, &["halt"]).says_not(&["power"]);

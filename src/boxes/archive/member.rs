@@ -5,6 +5,10 @@ use std::io::Read;
 use super::{bad, hostile};
 use crate::error::Result;
 
+/// How many folders deep a member may lie. Real boxes have one or two; many more are made to break those who unpack
+/// them.
+const DEPTH: usize = 32;
+
 /// What is done with a member.
 pub(super) enum Member {
     /// Taken, under this name.
@@ -68,6 +72,10 @@ fn name_parts(name: &str) -> Result<Vec<&str>> {
     let parts: Vec<_> = name.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     if parts.contains(&"..") {
         return refuse("leads out of the box");
+    }
+    if parts.len() > DEPTH {
+        let begin = parts.iter().take(3).copied().collect::<Vec<_>>().join("/");
+        return Err(hostile(&format!("a name that begins with {begin:?} lies {} folders deep", parts.len())));
     }
     Ok(parts)
 }

@@ -12,6 +12,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How soon a wish to stop is handed on.
 const TICK: Duration = Duration::from_millis(50);
 
+/// How long an emulator may take to be gone once its connections are: the system has its memory to free.
+const DYING: Duration = Duration::from_secs(2);
+
 /// Does `work`, a session with the guest of `spec`, and breaks it off with the machine's own error
 /// where the machine is no more to be waited for. A machine that was stopped because this computer's
 /// disk is full keeps its connections open: without a look at it, one would wait for minutes, and
@@ -59,7 +62,20 @@ pub(super) fn while_alive<T: Send>(
         (Ok(value), _) => Ok(value),
         (Err(_), Some(error)) => Err(error),
         // The connection broke before the next look at the machine.
-        (Err(error), None) if error.kind() == Kind::NoSsh => Err(provider.alive(spec).err().unwrap_or(error)),
+        (Err(error), None) if error.kind() == Kind::NoSsh => {
+            Err(died(provider, spec, cancel).unwrap_or(error))
+        }
         (Err(error), None) => Err(error),
+    }
+}
+
+/// The machine's own error, where it has one within [`DYING`].
+fn died(provider: &dyn Provider, spec: &MachineSpec, cancel: &Cancel) -> Option<Error> {
+    let until = Instant::now() + DYING;
+    loop {
+        let dead = provider.alive(spec).err();
+        if dead.is_some() || Instant::now() >= until || cancel.sleep(TICK).is_err() {
+            return dead;
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! `lab doctor`
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::atomic;
 use crate::doctor::{self, Check, Host, Lab, Outcome, Subject};
 use crate::error::{Error, Kind, Result};
 use crate::lab::files::LabFiles;
@@ -84,7 +85,7 @@ impl Args {
             ui::print(&lines(&checks));
         }
         if let Some(path) = &report {
-            write_new(path, &doctor::text(&host, &checks))?;
+            atomic::write_new(path, doctor::text(&host, &checks).as_bytes())?;
             app.ui.tell(&format!(
                 "wrote {}: what is above, without the names of user and computer",
                 path.display()
@@ -156,17 +157,4 @@ fn word(outcome: Outcome) -> &'static str {
 fn exists(path: &Path) -> Error {
     Error::new(Kind::FileExists, format!("{} exists already", path.display()))
         .hint("move it away, or give another name: lab doctor --report doctor-2.txt")
-}
-
-/// Writes a file that is not there yet, whole or not at all.
-fn write_new(path: &Path, text: &str) -> Result<()> {
-    let failed = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::AlreadyExists => exists(path),
-        _ => Error::io("write", path, &source),
-    };
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file =
-        tempfile::Builder::new().prefix(crate::atomic::HALF_WRITTEN).tempfile_in(dir).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.persist_noclobber(path).map(drop).map_err(|error| failed(error.error))
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Check, Host, Outcome};
+use crate::lab::redact::replace_word;
 
 /// Words that are nobody's name, though somebody may be called so on a computer.
 const NOBODY: [&str; 9] =
@@ -41,7 +42,7 @@ pub fn text(host: &Host, checks: &[Check]) -> String {
 fn without_names(text: &str, host: &Host) -> String {
     let home = ["HOME", "USERPROFILE"].into_iter().find_map(|name| host.var(name));
     let home = home.as_deref().map(|home| home.trim_end_matches(['/', '\\'])).filter(|home| home.len() > 1);
-    let mut text = home.map_or_else(|| text.to_owned(), |home| replace_words(text, home, "~"));
+    let mut text = home.map_or_else(|| text.to_owned(), |home| replace_word(text, home, "~"));
     let last = home.and_then(|home| home.rsplit(['/', '\\']).next()).map(str::to_owned);
     let users = ["USER", "LOGNAME", "USERNAME", "SUDO_USER"].into_iter().filter_map(|name| host.var(name));
     let full = host
@@ -57,25 +58,10 @@ fn without_names(text: &str, host: &Host) -> String {
     names.extend(computers.map(|name| (name, "(computer)")));
     for (name, instead) in names {
         if name.len() > 1 && !NOBODY.contains(&name.to_lowercase().as_str()) && name != "localhost" {
-            text = replace_words(&text, &name, instead);
+            text = replace_word(&text, &name, instead);
         }
     }
     text
-}
-
-/// Puts `instead` for `word`, where it is not a part of a longer word.
-fn replace_words(text: &str, word: &str, instead: &str) -> String {
-    let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric());
-    let (mut done, mut rest) = (String::new(), text);
-    while let Some((before, after)) = rest.split_once(word) {
-        let whole =
-            !part(before.chars().next_back().or(done.chars().next_back())) && !part(after.chars().next());
-        done.push_str(before);
-        done.push_str(if whole { instead } else { word });
-        rest = after;
-    }
-    done.push_str(rest);
-    done
 }
 
 #[cfg(test)]

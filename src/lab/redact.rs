@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use regex_lite::{NoExpand, Regex};
+use regex_lite::Regex;
 
 /// A private key, to its end or that of the text; or the end of one whose beginning has been cut off.
 static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -52,7 +52,7 @@ pub fn secrets(text: &str) -> String {
 #[derive(Debug, Default)]
 pub struct Person {
     homes: Vec<String>,
-    names: Vec<Regex>,
+    names: Vec<String>,
 }
 
 impl Person {
@@ -78,15 +78,30 @@ impl Person {
             .collect();
         homes.sort_by_key(|home| std::cmp::Reverse(home.len()));
         homes.dedup();
-        let word = |name: &String| pattern(&format!(r"\b{}\b", regex_lite::escape(name)));
-        Person { homes, names: names.iter().filter_map(word).collect() }
+        Person { homes, names }
     }
 
     /// `text` with `~` for the home folder, and `USER` for the user's name wherever it is a word.
     pub fn taken_out_of(&self, text: &str) -> String {
-        let text = self.homes.iter().fold(text.to_owned(), |text, home| text.replace(home, "~"));
-        self.names.iter().fold(text, |text, name| name.replace_all(&text, NoExpand("USER")).into_owned())
+        let homes = self.homes.iter().map(|home| (home, "~"));
+        let names = self.names.iter().map(|name| (name, "USER"));
+        homes.chain(names).fold(text.to_owned(), |text, (word, instead)| replace_word(&text, word, instead))
     }
+}
+
+/// `text` with `instead` for `word`, where that is not a part of a longer word.
+pub fn replace_word(text: &str, word: &str, instead: &str) -> String {
+    let part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let (mut done, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once(word) {
+        let whole =
+            !part(before.chars().next_back().or(done.chars().next_back())) && !part(after.chars().next());
+        done.push_str(before);
+        done.push_str(if whole { instead } else { word });
+        rest = after;
+    }
+    done.push_str(rest);
+    done
 }
 
 #[cfg(test)]
@@ -127,6 +142,7 @@ mod tests {
             person.taken_out_of("/home/ada/lab/.lab: owned by ada, see adapter and /data/ada/x, ada@host"),
             "~/lab/.lab: owned by USER, see adapter and /data/USER/x, USER@host"
         );
+        assert_eq!(person.taken_out_of("/home/adam/x, ada_x"), "/home/adam/x, USER_x");
         let root = Person::of(vec!["/root".into()], vec!["root".into()]);
         assert_eq!(root.taken_out_of("as root in /root/x"), "as root in ~/x");
     }

@@ -106,23 +106,9 @@ fn snapshots(text: &str) -> Option<Vec<(String, Snapshot)>> {
 
 /// The moment `2026-11-23T04:25:33Z`.
 fn moment(text: &str) -> Option<SystemTime> {
-    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
-    let numbers =
-        |text: &str, mark| text.split(mark).map(|part| part.parse().ok()).collect::<Option<Vec<u64>>>();
-    let ([year, month, day], [hour, minute, second]) =
-        (numbers(date, '-')?.try_into().ok()?, numbers(time, ':')?.try_into().ok()?);
-    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Years that begin in March, so that the day that comes and goes is their last one.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
-    let since = days.checked_sub(DAYS_TO_1970)? * 86_400 + hour * 3600 + minute * 60 + second;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since))
+    let seconds = text.parse::<jiff::Timestamp>().ok()?.as_second();
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
 }
-
-/// From the first of March of the year 0 to the first of January 1970.
-const DAYS_TO_1970: u64 = 719_468;
 
 #[cfg(test)]
 mod tests {

@@ -19,7 +19,7 @@ fn reached(network: u8) -> bool {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn two_labs_at_once_do_not_meet() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();
@@ -54,7 +54,7 @@ fn two_labs_at_once_do_not_meet() {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_base_stays_while_another_lab_uses_it() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();

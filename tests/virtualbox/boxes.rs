@@ -11,7 +11,7 @@ use crate::installation::VirtualBox;
 use crate::{HASTY, destroy, remove_box, up_hastily};
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_machine_becomes_a_box() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();
@@ -62,7 +62,7 @@ fn same(a: &Path, b: &Path) -> bool {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_disk_without_a_user_gets_its_seed() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();

@@ -80,7 +80,7 @@ fn all_are(lab: &TestLab, state: &str, ready: bool) {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn three_machines_live_and_go() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();

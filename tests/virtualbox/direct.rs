@@ -32,7 +32,7 @@ pub(crate) fn provider_does(virtualbox: &VirtualBox, lab: &TestLab, machine: &st
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn done_by_the_provider() {
     // Not a test of its own: see `provider_does`.
     let Some(order) = std::env::var_os(ORDER[0]) else { return };
@@ -66,7 +66,7 @@ fn done_by_the_provider() {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_snapshot_brings_back_what_ran() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();

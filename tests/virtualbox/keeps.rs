@@ -6,7 +6,7 @@ use crate::installation::VirtualBox;
 use crate::{HASTY, destroy, remove_box, up_hastily};
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_users_machine_of_the_same_name_stays() {
     let virtualbox = VirtualBox::new();
     let lab = virtualbox.lab(HASTY);
@@ -31,7 +31,7 @@ fn a_users_machine_of_the_same_name_stays() {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_disk_that_the_user_attached_stays() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();
@@ -92,7 +92,7 @@ fn a_disk_that_the_user_attached_stays() {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn an_adapter_of_the_users_stays() {
     let virtualbox = VirtualBox::new();
     let text = virtualbox.manage(&["hostonlyif", "create"]);

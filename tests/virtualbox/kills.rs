@@ -41,7 +41,7 @@ fn until_started(lab: &TestLab) -> Duration {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn up_can_be_killed_at_any_moment() {
     let moments = Moments::new();
     let virtualbox = VirtualBox::new();

@@ -10,7 +10,7 @@ use crate::installation::VirtualBox;
 use crate::{HASTY, destroy, remove_box, up_hastily};
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn files_in_the_way_are_no_obstacle() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();
@@ -39,7 +39,7 @@ fn files_in_the_way_are_no_obstacle() {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_half_imported_base_is_imported_again() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();
@@ -64,7 +64,7 @@ fn a_half_imported_base_is_imported_again() {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_machine_that_the_state_does_not_know_is_found() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();
@@ -79,7 +79,7 @@ fn a_machine_that_the_state_does_not_know_is_found() {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_machine_that_the_user_removed_by_hand_is_made_again() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();
@@ -99,7 +99,7 @@ fn a_machine_that_the_user_removed_by_hand_is_made_again() {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_machine_whose_process_was_killed_is_off() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();

@@ -53,7 +53,7 @@ fn is_locked(virtualbox: &VirtualBox, uuid: &str) -> bool {
 }
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_machine_that_another_program_has_open_is_waited_for() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();

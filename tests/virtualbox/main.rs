@@ -64,7 +64,7 @@ fn remove_box(lab: &TestLab) {
 const PATIENCE: Duration = Duration::from_secs(1000);
 
 #[test]
-#[ignore = "drives the real VirtualBox: run by scripts/test-virtualbox"]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn what_virtualbox_has_is_seen() {
     let virtualbox = VirtualBox::new();
     let before = virtualbox.inventory();

@@ -9,14 +9,17 @@
 //! sets how many pairs of runs there are (default 5).
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a program for the maintainers")]
 
+mod support;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use support::{answers, median, ssh_true};
 
 const MACHINES: [&str; 3] = ["web1", "web2", "db1"];
 const LABFILE: &str = r#"
@@ -305,34 +308,6 @@ fn by_hand(machine: &Machine, base: &Path) -> Child {
         .unwrap()
 }
 
-/// Whether an sshd says its first words within 0.3 s, as a script would ask with `nc -w`.
-fn answers(port: u16) -> bool {
-    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
-    let mut banner = [0; 4];
-    stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    stream.read_exact(&mut banner).is_ok() && &banner == b"SSH-"
-}
-
-fn ssh_true(port: u16, key: &Path) -> bool {
-    Command::new("ssh")
-        .args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=QUIET"])
-        .args([
-            "-o",
-            "UserKnownHostsFile=/dev/null",
-            "-o",
-            "HostKeyAlgorithms=+ssh-rsa",
-            "-o",
-            "IdentitiesOnly=yes",
-        ])
-        .args(["-o", "PubkeyAcceptedKeyTypes=+ssh-rsa", "-l", "vagrant", "-p", &port.to_string(), "-i"])
-        .arg(key)
-        .args(["127.0.0.1", "true"])
-        .stdin(Stdio::null())
-        .status()
-        .unwrap()
-        .success()
-}
-
 fn only_file(dir: &Path) -> PathBuf {
     let mut files = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
     files.find(|path| path.extension().is_some_and(|end| end == "qcow2")).unwrap()
@@ -357,10 +332,4 @@ fn kib(pid: u32, field: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with(field))?;
     line.split_whitespace().nth(1)?.parse().ok()
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -124,13 +124,9 @@ impl Lab<'_> {
     fn forget_guest(&self, name: &str) -> Result<()> {
         self.forget_host(name)?;
         self.store.update_record(name, |record| {
+            record.forget_guest();
             record.boot = None;
-            record.ready_boot = None;
             record.ready_at = None;
-            record.identity = None;
-            record.secured = false;
-            record.steps.clear();
-            record.failure = None;
             record.snapshots.clear();
         })
     }

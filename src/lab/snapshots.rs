@@ -215,18 +215,24 @@ impl Lab<'_> {
             self.store.update_record(name, |record| record.ready_boot = None)?;
             self.drop_snapshot(snapshots, name, READY)?;
         }
-        self.take(name, READY)
+        self.take_new(snapshots, name, READY)
     }
 
     fn take(&self, name: &str, snapshot: &str) -> Result<()> {
         let snapshots = self.snapshooter()?;
-        let record = self.record(name)?;
-        let spec = self.spec(name, &record);
-        self.phase(name, Phase::TakingSnapshot);
+        let spec = self.spec(name, &self.record(name)?);
         if snapshots.list(&spec)?.iter().any(|found| found.name == snapshot) {
             // The provider's own words for it; what is known of that one stays.
             return snapshots.take(&spec, snapshot, &self.context.cancel);
         }
+        self.take_new(snapshots, name, snapshot)
+    }
+
+    /// Takes one whose name is free.
+    fn take_new(&self, snapshots: &dyn Snapshots, name: &str, snapshot: &str) -> Result<()> {
+        let record = self.record(name)?;
+        let spec = self.spec(name, &record);
+        self.phase(name, Phase::TakingSnapshot);
         let kept = Kept::of(&record, self.files.known_hosts(name).exists());
         self.store.update_record(name, |record| record.snapshots.insert(snapshot.to_owned(), kept))?;
         let taken = self
@@ -255,14 +261,7 @@ impl Lab<'_> {
         self.phase(name, Phase::Restoring);
         // Should we be killed, nobody knows whether it is what it was before or after. What has run in
         // it, it knows itself; and it is tried whether it takes the lab's key.
-        self.store.update_record(name, |record| {
-            record.ready_boot = None;
-            record.identity = None;
-            record.secured = false;
-            record.halting = false;
-            record.failure = None;
-            record.steps.clear();
-        })?;
+        self.store.update_record(name, Record::forget_guest)?;
         self.context
             .log
             .step(name, "restore a snapshot", || snapshots.restore(&spec, snapshot, &self.context.cancel))?;

@@ -73,6 +73,18 @@ pub struct Record {
     pub snapshots: BTreeMap<String, Kept>,
 }
 
+impl Record {
+    /// Nothing is known any more of what the guest has been given, and of how that went.
+    pub fn forget_guest(&mut self) {
+        self.ready_boot = None;
+        self.halting = false;
+        self.identity = None;
+        self.secured = false;
+        self.steps.clear();
+        self.failure = None;
+    }
+}
+
 /// What is known of a machine at a snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Kept {

@@ -4,6 +4,7 @@
 //! says where the machine's ssh is. Capabilities are small traits; what a provider has is data.
 
 pub mod qemu;
+mod refusal;
 mod snapshots;
 pub mod virtualbox;
 

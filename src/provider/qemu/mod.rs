@@ -32,7 +32,7 @@ use self::qmp::{Failure, Qmp};
 use self::suspend::Record;
 use self::version::{Programs, Version};
 use super::{
-    Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots,
+    Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots, refusal,
 };
 use crate::atomic;
 use crate::boxes::{Arch, BoxImage, Hardware};
@@ -196,9 +196,7 @@ impl Provider for Qemu {
                     let mut qmp = control(machine, "start it")?;
                     return suspend::wake(&machine.name, &Files::of(machine), &mut qmp);
                 }
-                PowerState::Absent => {
-                    return Err(wrong_state(machine, "does not exist").hint("`lab up` makes it"));
-                }
+                PowerState::Absent => return Err(refusal::absent(machine)),
                 PowerState::Unclear if Instant::now() < until => cancel.sleep(TICK)?,
                 PowerState::Unclear => return Err(Failure::Silent.error(&machine.name, "start it")),
             }
@@ -210,12 +208,7 @@ impl Provider for Qemu {
         let until = Instant::now() + patience;
         match state(machine)? {
             PowerState::Absent | PowerState::Off => return Ok(true),
-            PowerState::Suspended => {
-                let name = &machine.name;
-                return Err(wrong_state(machine, "is suspended, so its power button does nothing").hint(
-                    format!("`lab resume {name}` first, or `lab halt --force {name}` to give its RAM up"),
-                ));
-            }
+            PowerState::Suspended => return Err(refusal::suspended(machine)),
             PowerState::Busy | PowerState::Unclear => return Ok(false),
             PowerState::Running | PowerState::Paused => {}
         }
@@ -256,9 +249,7 @@ impl Provider for Qemu {
             PowerState::Suspended => Ok(()),
             PowerState::Running | PowerState::Paused => suspend::save(&machine.name, &Files::of(machine)),
             PowerState::Busy | PowerState::Unclear => Err(Failure::Silent.error(&machine.name, "suspend it")),
-            PowerState::Off | PowerState::Absent => {
-                Err(wrong_state(machine, "does not run, so there is nothing to suspend"))
-            }
+            PowerState::Off | PowerState::Absent => Err(refusal::not_running(machine)),
         }
     }
 
@@ -288,7 +279,7 @@ impl Provider for Qemu {
                 suspend::settle(&self.programs, &files)?;
                 base::export(&self.programs, &files, to, form, cancel, progress)
             }
-            _ => Err(wrong_state(machine, "is not off").hint(format!("`lab halt {}` first", machine.name))),
+            _ => Err(refusal::not_off(machine)),
         }
     }
 
@@ -369,10 +360,6 @@ fn cut_power(machine: &MachineSpec) -> Result<()> {
         Err(_) => false,
     };
     if ended { Ok(()) } else { daemon::kill(&machine.name, &files) }
-}
-
-fn wrong_state(machine: &MachineSpec, what: &str) -> Error {
-    Error::new(Kind::WrongState, format!("{} {what}", machine.name))
 }
 
 #[cfg(test)]

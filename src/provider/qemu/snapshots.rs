@@ -21,10 +21,10 @@ use serde_json::json;
 use super::files::{Channel, Files};
 use super::qmp::{Failure, Qmp};
 use super::suspend::{self, Record, Saved};
-use super::{ANSWER, Qemu, base, control, cut_power, daemon, state, tags, wrong_state};
+use super::{ANSWER, Qemu, base, control, cut_power, daemon, state, tags};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::provider::{MachineSpec, PowerState, Snapshot, Snapshots};
+use crate::provider::{MachineSpec, PowerState, Snapshot, Snapshots, refusal};
 use crate::versioned;
 
 /// The version of the book's form.
@@ -64,13 +64,8 @@ impl Book {
     /// The place of the snapshot `name`.
     fn find(&self, machine: &MachineSpec, name: &str) -> Result<usize> {
         self.snapshots.iter().position(|entry| entry.name == name).ok_or_else(|| {
-            let names: Vec<&str> = self.snapshots.iter().map(|entry| entry.name.as_str()).collect();
-            let machine = &machine.name;
-            let error = Error::new(Kind::WrongState, format!("{machine} has no snapshot {name}"));
-            match names.as_slice() {
-                [] => error.hint(format!("`lab snapshot save {name} {machine}` takes one")),
-                names => error.hint(format!("it has: {}", names.join(", "))),
-            }
+            let others: Vec<&str> = self.snapshots.iter().map(|entry| entry.name.as_str()).collect();
+            refusal::no_snapshot(machine, name, &others)
         })
     }
 }
@@ -97,14 +92,10 @@ impl Snapshots for Qemu {
         cancel.check()?;
         let mut book = Book::read(&files)?;
         if book.snapshots.iter().any(|entry| entry.name == name) {
-            let machine = &machine.name;
-            return Err(Error::new(Kind::WrongState, format!("{machine} has a snapshot {name} already"))
-                .hint(format!("take another name, or `lab snapshot delete {name} {machine}` first")));
+            return Err(refusal::snapshot_exists(machine, name));
         }
         let (tag, board) = match state(machine)? {
-            PowerState::Absent => {
-                return Err(wrong_state(machine, "does not exist").hint("`lab up` makes it"));
-            }
+            PowerState::Absent => return Err(refusal::absent(machine)),
             PowerState::Busy | PowerState::Unclear => {
                 return Err(Failure::Silent.error(&machine.name, "take a snapshot of it"));
             }
@@ -117,7 +108,10 @@ impl Snapshots for Qemu {
             // The snapshot that it is suspended in serves as well.
             PowerState::Suspended => match suspend::saved(&machine.name, &files)? {
                 Some(Saved { tag, board }) => (tag, Some(board)),
-                None => return Err(wrong_state(machine, "was woken meanwhile").hint("try again")),
+                None => {
+                    let message = format!("{} was woken meanwhile", machine.name);
+                    return Err(Error::new(Kind::WrongState, message).hint("try again"));
+                }
             },
             PowerState::Off => {
                 suspend::settle(&self.programs, &files)?;
@@ -140,7 +134,7 @@ impl Snapshots for Qemu {
         let mut book = Book::read(&files)?;
         let entry = book.snapshots.swap_remove(book.find(machine, name)?);
         if state(machine)? == PowerState::Absent {
-            return Err(wrong_state(machine, "does not exist").hint("`lab up` makes it"));
+            return Err(refusal::absent(machine));
         }
         cancel.check()?;
         // A marker must never stand beside a guest that runs on. One that cannot be stopped is switched off.

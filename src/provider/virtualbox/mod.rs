@@ -37,7 +37,7 @@ use self::network::Networks;
 use self::remove::Before;
 use self::watch::{Process, Sign};
 use super::{
-    Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots,
+    Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots, refusal,
 };
 use crate::atomic;
 use crate::boxes::{BoxImage, Hardware};
@@ -266,7 +266,7 @@ impl Provider for VirtualBox {
             PowerState::Off => self.launch(manage, machine, false),
             PowerState::Suspended => self.launch(manage, machine, true),
             PowerState::Paused => manage.ask(["controlvm", &machine.id, "resume"]).map(drop),
-            PowerState::Absent => Err(wrong_state(machine, "does not exist").hint("`lab up` makes it")),
+            PowerState::Absent => Err(refusal::absent(machine)),
             PowerState::Busy | PowerState::Unclear => Err(unclear(machine)),
         };
         started.map_err(named)
@@ -278,12 +278,7 @@ impl Provider for VirtualBox {
         let manage = self.program.holding(&lock);
         match self.settled(manage, machine, cancel)? {
             PowerState::Absent | PowerState::Off => return Ok(true),
-            PowerState::Suspended => {
-                let name = &machine.name;
-                return Err(wrong_state(machine, "is suspended, so its power button does nothing").hint(
-                    format!("`lab resume {name}` first, or `lab halt --force {name}` to give its RAM up"),
-                ));
-            }
+            PowerState::Suspended => return Err(refusal::suspended(machine)),
             PowerState::Busy | PowerState::Unclear => return Ok(false),
             PowerState::Paused => {
                 manage.ask(["controlvm", &machine.id, "resume"])?;
@@ -339,9 +334,7 @@ impl Provider for VirtualBox {
                 end(&Files::of(machine).log(), &machine.id)
             }
             PowerState::Busy | PowerState::Unclear => Err(unclear(machine)),
-            PowerState::Off | PowerState::Absent => {
-                Err(wrong_state(machine, "does not run, so there is nothing to suspend"))
-            }
+            PowerState::Off | PowerState::Absent => Err(refusal::not_running(machine)),
         }
     }
 
@@ -361,12 +354,13 @@ impl Provider for VirtualBox {
         let manage = self.program.holding(&lock);
         if form != DiskForm::Raw {
             // Of a box with a virtio-blk disk, which no machine here has.
-            return Err(wrong_state(machine, "cannot be packaged with VirtualBox for libvirt"));
+            let message = format!("{} cannot be packaged with VirtualBox for libvirt", machine.name);
+            return Err(Error::new(Kind::WrongState, message));
         }
         match self.settled(manage, machine, cancel)? {
             PowerState::Off => export::disk(manage, machine, to, cancel, progress)
                 .map_err(|error| error.context(&machine.name)),
-            _ => Err(wrong_state(machine, "is not off").hint(format!("`lab halt {}` first", machine.name))),
+            _ => Err(refusal::not_off(machine)),
         }
     }
 
@@ -471,12 +465,11 @@ fn as_start_failure(error: Error) -> Error {
     error.hints().iter().fold(failed, |failed, hint| failed.hint(hint))
 }
 
-fn wrong_state(machine: &MachineSpec, what: &str) -> Error {
-    Error::new(Kind::WrongState, format!("{} {what}", machine.name))
-}
-
 fn unclear(machine: &MachineSpec) -> Error {
     let name = &machine.name;
-    wrong_state(machine, "is in no state to do this: VirtualBox is at work on it, or has lost it")
-        .hint(format!("`lab halt --force {name}` cuts its power"))
+    Error::new(
+        Kind::WrongState,
+        format!("{name} is in no state to do this: VirtualBox is at work on it, or has lost it"),
+    )
+    .hint(format!("`lab halt --force {name}` cuts its power"))
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use super::files::{self, Files};
 use super::manage::Manage;
-use super::{VirtualBox, power_off, unclear, wrong_state};
+use super::{VirtualBox, power_off, unclear};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::provider::{MachineSpec, PowerState, Snapshot, Snapshots};
+use crate::provider::{MachineSpec, PowerState, Snapshot, Snapshots, refusal};
 
 impl Snapshots for VirtualBox {
     fn list(&self, machine: &MachineSpec) -> Result<Vec<Snapshot>> {
@@ -23,12 +23,12 @@ impl Snapshots for VirtualBox {
         let manage = self.program.holding(&lock);
         match self.settled(manage, machine, cancel)? {
             PowerState::Running | PowerState::Paused | PowerState::Off | PowerState::Suspended => {}
-            PowerState::Absent => return Err(wrong_state(machine, "does not exist")),
+            PowerState::Absent => return Err(refusal::absent(machine)),
             PowerState::Busy | PowerState::Unclear => return Err(unclear(machine)),
         }
         // VirtualBox would take a second one of the same name.
         if list(machine)?.iter().any(|(_, snapshot)| snapshot.name == name) {
-            return Err(wrong_state(machine, &format!("has a snapshot {name} already")));
+            return Err(refusal::snapshot_exists(machine, name));
         }
         // Without `--live`: the machine stands still while its RAM is written, and needs no second pass over it.
         work(manage, machine, ["snapshot", &machine.id, "take", name])
@@ -67,10 +67,10 @@ fn work(manage: Manage<'_>, machine: &MachineSpec, call: [&str; 4]) -> Result<()
 /// VirtualBox's id of the snapshot called `name`.
 fn find(machine: &MachineSpec, name: &str) -> Result<String> {
     let there = list(machine)?;
-    let names: Vec<String> = there.iter().map(|(_, snapshot)| snapshot.name.clone()).collect();
-    there.into_iter().find(|(_, snapshot)| snapshot.name == name).map(|(id, _)| id).ok_or_else(|| {
-        let error = wrong_state(machine, &format!("has no snapshot {name}"));
-        if names.is_empty() { error } else { error.hint(format!("there are: {}", names.join(", "))) }
+    let found = there.iter().find(|(_, snapshot)| snapshot.name == name);
+    found.map(|(id, _)| id.clone()).ok_or_else(|| {
+        let others: Vec<&str> = there.iter().map(|(_, snapshot)| snapshot.name.as_str()).collect();
+        refusal::no_snapshot(machine, name, &others)
     })
 }
 

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::lab::down::{self, Wreck};
 use crate::lab::{Context, Lab, Place};
 
+use super::consent::Consent;
 use super::{App, Status};
 
 /// Remove machines and everything that belongs to them
@@ -18,9 +19,8 @@ pub(super) struct Args {
     /// Machines [default: all]
     #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
-    /// Do not ask
-    #[arg(short, long, visible_short_alias = 'f', visible_alias = "force")]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 impl Args {
@@ -38,9 +38,7 @@ impl Args {
         };
         let names = lab.select(&self.names)?;
         drop(lab);
-        if !self.yes {
-            app.confirm(&format!("Destroy {}, with all that is on their disks?", names.join(", ")))?;
-        }
+        self.consent.ask(app, &question(&names.join(", ")))?;
         let Some(lab) = Lab::open(&context, app.place()?, true)? else { return Ok(0) };
         let names = lab.select(&self.names)?;
         let root = lab.files().root().to_owned();
@@ -58,12 +56,14 @@ impl Args {
             return Err(damage.hint("without names, since all machines have to go"));
         }
         app.ui.warn(damage.message(), None);
-        if !self.yes {
-            let machines = if machines.is_empty() { "the lab".to_owned() } else { machines.join(", ") };
-            app.confirm(&format!("Destroy {machines}, with all that is on their disks?"))?;
-        }
+        let machines = if machines.is_empty() { "the lab".to_owned() } else { machines.join(", ") };
+        self.consent.ask(app, &question(&machines))?;
         down::clear(context, place)?;
         super::hosts::forget(app, &place.dir);
         Ok(0)
     }
+}
+
+fn question(machines: &str) -> String {
+    format!("Destroy {machines}, with all that is on their disks?")
 }

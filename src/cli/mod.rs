@@ -5,6 +5,7 @@ mod bugreport;
 mod candidates;
 mod check;
 mod completions;
+mod consent;
 mod cp;
 mod destroy;
 mod doctor;
@@ -320,28 +321,6 @@ impl App {
         }
         report.into_result()?;
         Ok(0)
-    }
-
-    /// Asks a yes-no question on the terminal.
-    ///
-    /// # Errors
-    /// [`Kind::NotConfirmed`] where the answer is no, or nobody is there to give one.
-    fn confirm(&self, question: &str) -> Result<()> {
-        use std::io::{BufRead, IsTerminal, Write};
-        let no = |message: &str| Err(Error::new(Kind::NotConfirmed, message));
-        if !std::io::stdin().is_terminal() || self.ui.json {
-            return no("this needs a yes, and nobody is there to give it")
-                .map_err(|e: Error| e.hint("add --yes"));
-        }
-        let mut err = std::io::stderr().lock();
-        let _ = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
-        drop(err);
-        let mut answer = String::new();
-        let _ = std::io::stdin().lock().read_line(&mut answer);
-        match answer.trim().to_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => no("nothing was done"),
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 
+use super::consent::Consent;
 use super::{App, Status};
 
 /// Bring machines back to what they were when they became ready
@@ -20,20 +21,19 @@ pub(super) struct Args {
     /// Machines [default: all]
     #[arg(value_name = "NAME", add = super::candidates::machines())]
     names: Vec<String>,
-    /// Do not ask
-    #[arg(short, long, visible_short_alias = 'f', visible_alias = "force")]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let context = app.context()?;
-        let lab = app.existing(&context, false)?;
-        let names = lab.resettable(&self.names)?;
-        drop(lab);
-        if !self.yes {
+        let mut names = self.names;
+        if !self.consent.given() {
+            names = app.existing(&context, false)?.resettable(&names)?;
             let machines = names.join(", ");
-            app.confirm(&format!("Reset {machines}? What was done there since `lab up` is lost."))?;
+            self.consent
+                .ask(app, &format!("Reset {machines}? What was done there since `lab up` is lost."))?;
         }
         let lab = app.existing(&context, true)?;
         let names = lab.resettable(&names)?;

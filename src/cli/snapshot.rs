@@ -8,6 +8,7 @@ use crate::lab::state::now;
 use crate::ui::table::Table;
 use crate::ui::{self, duration};
 
+use super::consent::Consent;
 use super::{App, Status};
 
 /// Take snapshots of machines, and go back to them
@@ -78,9 +79,8 @@ struct Restore {
     /// Leave them suspended or off; `lab up` starts them
     #[arg(long)]
     no_start: bool,
-    /// Do not ask
-    #[arg(short, long, visible_short_alias = 'f', visible_alias = "force")]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// Delete a snapshot of machines
@@ -158,12 +158,12 @@ fn table(listing: &Listing, app: &App) -> String {
 impl Restore {
     fn run(self, app: &App) -> Result<Status> {
         let context = app.context()?;
-        let lab = app.existing(&context, false)?;
-        let names = lab.with_snapshot(&self.names, &self.snapshot)?;
-        drop(lab);
-        if !self.yes {
+        let mut names = self.names;
+        if !self.consent.given() {
+            names = app.existing(&context, false)?.with_snapshot(&names, &self.snapshot)?;
             let (machines, snapshot) = (names.join(", "), &self.snapshot);
-            app.confirm(&format!("Bring {machines} back to {snapshot}? What was done there since is lost."))?;
+            let question = format!("Bring {machines} back to {snapshot}? What was done there since is lost.");
+            self.consent.ask(app, &question)?;
         }
         let lab = app.existing(&context, true)?;
         let names = lab.with_snapshot(&names, &self.snapshot)?;

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::boxes::human;
+use crate::cli::consent::Consent;
 use crate::error::Result;
 use crate::ui;
 
@@ -24,9 +25,8 @@ pub(super) struct Args {
     /// Only say what would be removed
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
-    #[arg(short, long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 impl Args {
@@ -52,9 +52,7 @@ impl Args {
         }
         let mut result = unneeded;
         if !result.is_empty() && !self.dry_run {
-            if !self.yes {
-                place.app.confirm("Remove these?")?;
-            }
+            self.consent.ask(place.app, "Remove these?")?;
             result = shelf.prune(&result)?;
             ui.tell(&format!("{} are free again", human(result.freed())));
         }

@@ -19,6 +19,21 @@ pub struct Hardware {
     pub base_mac: Option<Mac>,
 }
 
+impl Hardware {
+    /// What is assumed where nobody says: 512 MiB, one CPU, and devices that every provider has.
+    pub fn plain(arch: Arch) -> Self {
+        Hardware {
+            arch,
+            memory_mib: 512,
+            cpus: 1,
+            firmware: if arch == Arch::Aarch64 { Firmware::Efi } else { Firmware::Bios },
+            disk_controller: DiskController::Sata,
+            nic: NicModel::E1000,
+            base_mac: None,
+        }
+    }
+}
+
 /// A processor architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::disk::{self, Content, DiskFormat};
-use super::hardware::{Arch, DiskController, Firmware, Hardware, NicModel};
+use super::hardware::{Arch, DiskController, Hardware, NicModel};
 use super::manifest::Format;
 use super::progress::Task;
 use super::vagrantfile::{self, Vagrantfile};
@@ -17,8 +17,6 @@ use crate::error::{Error, Kind, Result};
 
 /// `metadata.json` has some 100 bytes.
 const MAX_METADATA: u64 = 1 << 20;
-/// What vagrant-libvirt gives a machine.
-const DEFAULT_MEMORY: u32 = 512;
 const DEFAULT_USER: &str = "vagrant";
 
 /// What was found out.
@@ -102,24 +100,16 @@ fn bare(dir: &Path, files: &[String]) -> Result<Findings> {
         format: Format::Disk,
         disk,
         disk_format,
-        hardware: Hardware { disk_controller, nic, ..virtio(Arch::X86_64) },
+        hardware: Hardware { disk_controller, nic, ..Hardware::plain(Arch::X86_64) },
         user: DEFAULT_USER.into(),
         key: None,
         notes: vec!["a disk image does not say what machine it is for: that is assumed".into()],
     })
 }
 
-/// A box whose makers name no hardware.
+/// A box whose makers name no hardware: with what vagrant-libvirt gives a machine.
 fn virtio(arch: Arch) -> Hardware {
-    Hardware {
-        arch,
-        memory_mib: DEFAULT_MEMORY,
-        cpus: 1,
-        firmware: if arch == Arch::Aarch64 { Firmware::Efi } else { Firmware::Bios },
-        disk_controller: DiskController::VirtioBlk,
-        nic: NicModel::Virtio,
-        base_mac: None,
-    }
+    Hardware { disk_controller: DiskController::VirtioBlk, nic: NicModel::Virtio, ..Hardware::plain(arch) }
 }
 
 /// An unpacked archive.

@@ -2,7 +2,7 @@
 
 use super::Subject;
 use crate::boxes::catalogue::Catalogue;
-use crate::boxes::{Arch, BoxImage, DiskController, Firmware, Hardware, NicModel, Pins, Store};
+use crate::boxes::{Arch, BoxImage, Hardware, Pins, Store};
 use crate::labfile::model::Machine;
 
 /// What a machine is taken to have whose box is not here to say: `lab`'s own default.
@@ -39,7 +39,7 @@ pub(super) fn of(subject: &Subject<'_>) -> Needs {
     let native = if subject.host.arch == "aarch64" { Arch::Aarch64 } else { Arch::X86_64 };
     let mut needs = Needs::default();
     let Some(labfile) = subject.lab.labfile() else {
-        needs.hardware.push(plain(native));
+        needs.hardware.push(Hardware::plain(native));
         return needs;
     };
     let catalogue = Catalogue::load(labfile.catalogue.as_deref()).unwrap_or_default();
@@ -55,7 +55,7 @@ pub(super) fn of(subject: &Subject<'_>) -> Needs {
             found.ok().flatten()
         });
         let arch = known.map_or(native, |entry| entry.arch);
-        let hardware = image.as_ref().map_or_else(|| plain(arch), |image| image.hardware.clone());
+        let hardware = image.as_ref().map_or_else(|| Hardware::plain(arch), |image| image.hardware.clone());
         let memory = memory(machine, image.as_ref());
         needs.memory_mib += memory.unwrap_or(MEMORY_MIB);
         if memory.is_none() && !needs.guessed.iter().any(|known| known == name) {
@@ -90,17 +90,4 @@ pub(super) fn of(subject: &Subject<'_>) -> Needs {
 
 fn memory(machine: &Machine, image: Option<&BoxImage>) -> Option<u64> {
     machine.memory_mib.or_else(|| image.map(|image| image.hardware.memory_mib)).map(u64::from)
-}
-
-/// A machine that any provider for its processor can run.
-fn plain(arch: Arch) -> Hardware {
-    Hardware {
-        arch,
-        memory_mib: 512,
-        cpus: 1,
-        firmware: if arch == Arch::Aarch64 { Firmware::Efi } else { Firmware::Bios },
-        disk_controller: DiskController::Sata,
-        nic: NicModel::E1000,
-        base_mac: None,
-    }
 }

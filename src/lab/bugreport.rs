@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::boxes::{Arch, DiskController, Firmware, Hardware, NicModel};
+use crate::boxes::{Arch, Hardware};
 use crate::cancel::Cancel;
 use crate::labfile::FILE_NAME;
 use crate::process::Cmd;
@@ -143,7 +143,8 @@ fn about(home: &Home, cancel: &Cancel) -> String {
         ));
     }
     for name in providers::NAMES {
-        let checked = providers::by_name(name, home).and_then(|provider| provider.check(&plain_pc(), cancel));
+        let checked = providers::by_name(name, home)
+            .and_then(|provider| provider.check(&Hardware::plain(Arch::X86_64), cancel));
         lines.push(match checked {
             Ok(found) => {
                 let doubt = found.doubt.map_or_else(String::new, |doubt| format!(" ({doubt})"));
@@ -174,19 +175,6 @@ fn said(program: &Cmd, cancel: &Cancel) -> String {
 fn program_output(program: &Cmd, cancel: &Cancel) -> crate::error::Result<String> {
     let output = program.output(cancel)?;
     Ok(output.stdout + &output.stderr)
-}
-
-/// What most boxes are made for.
-fn plain_pc() -> Hardware {
-    Hardware {
-        arch: Arch::X86_64,
-        memory_mib: 512,
-        cpus: 1,
-        firmware: Firmware::Bios,
-        disk_controller: DiskController::Sata,
-        nic: NicModel::E1000,
-        base_mac: None,
-    }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub use checksum::{Algorithm, Checksum, Expected};
 pub use hardware::{Arch, DiskController, Firmware, Hardware, Mac, NicModel};
 pub use pins::{Pin, Pins};
 pub use progress::{Phase, Progress, Task};
-pub use room::{check as check_room, human, used};
+pub use room::{check as check_room, free, human, used};
 pub use source::Source;
 pub use store::{Add, Claim, Entry, Hold, Leftover, Removed, Resolved, Store, Verified, Wanted, Workspace};
 

@@ -9,7 +9,7 @@ const RESERVE: u64 = 64 << 20;
 
 /// Bytes that an ordinary user can still write to the file system of `dir`; `None` where the
 /// system does not tell.
-pub(super) fn free(dir: &Path) -> Option<u64> {
+pub fn free(dir: &Path) -> Option<u64> {
     #[cfg(unix)]
     {
         let stat = rustix::fs::statvfs(dir).ok()?;

@@ -10,6 +10,8 @@ use super::lock;
 use crate::atomic;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::flock;
+use crate::unlink;
 
 /// The store's own lock is held for moments only.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,8 +46,8 @@ impl Temp {
         let dir = parent.join(uuid::Uuid::new_v4().simple().to_string());
         std::fs::create_dir(&dir).map_err(|source| Error::io("create the folder", &dir, &source))?;
         let path = dir.join(layout::TEMP_LOCK);
-        let file = lock::open(&path)?;
-        if !lock::try_lock(&file, &path)? {
+        let file = flock::open(&path)?;
+        if !flock::try_lock(&file, &path)? {
             return Err(Error::internal(format!("a new lock is taken: {}", path.display())));
         }
         Ok(Temp { dir, lock: Some(file) })
@@ -83,7 +85,7 @@ fn sweep(parent: &Path) -> Result<()> {
         let path = entry.path().join(layout::TEMP_LOCK);
         // No lock file: its process died between making the folder and the lock, or while removing.
         let dead = match File::open(&path) {
-            Ok(file) => lock::try_lock(&file, &path)?,
+            Ok(file) => flock::try_lock(&file, &path)?,
             Err(_) => true,
         };
         if dead {
@@ -115,11 +117,11 @@ fn sweep_partials(layout: &Layout) {
 /// Removes what is there of the download with this key; `false` where somebody is working on it.
 pub(super) fn discard_partial(layout: &Layout, key: &str) -> Result<bool> {
     let path = layout.key_lock(key);
-    let file = lock::open(&path)?;
-    if !lock::try_lock(&file, &path)? {
+    let file = flock::open(&path)?;
+    if !flock::try_lock(&file, &path)? {
         return Ok(false);
     }
-    partial::remove(&layout.partials().join(key)).map(|()| true)
+    unlink::folder(&layout.partials().join(key)).map(|()| true)
 }
 
 /// Makes a folder and those above it.

@@ -7,6 +7,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::boxes;
+
 /// A computer to be looked at.
 #[derive(Debug, Clone)]
 pub struct Host {
@@ -139,10 +141,11 @@ pub(super) fn existing(path: &Path) -> &Path {
 /// How many bytes and how many files may still be written to the file system of `path`, by this user.
 #[cfg(unix)]
 pub(super) fn free(path: &Path) -> Option<(u64, u64)> {
-    let about = rustix::fs::statvfs(existing(path)).ok()?;
+    let folder = existing(path);
+    let about = rustix::fs::statvfs(folder).ok()?;
     // Btrfs has no fixed number of files, and says 0 of 0.
     let files = if about.f_files == 0 { u64::MAX } else { about.f_favail };
-    Some((about.f_bavail.saturating_mul(about.f_frsize), files))
+    Some((boxes::free(folder)?, files))
 }
 
 /// Not looked for here.

@@ -6,6 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::guest::setup::Identity;
 use crate::labfile::model::Machine;
 use crate::provider::PowerState;
+use crate::unlink;
 
 use super::event::{Outcome, Phase};
 use super::ports::{self, Purpose};
@@ -133,13 +134,7 @@ impl Lab<'_> {
 
     /// Forgets the machine's host key.
     pub(super) fn forget_host(&self, name: &str) -> Result<()> {
-        let known_hosts = self.files.known_hosts(name);
-        match std::fs::remove_file(&known_hosts) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", &known_hosts, &source))
-            }
-            _ => Ok(()),
-        }
+        unlink::file(&self.files.known_hosts(name))
     }
 
     /// Starts it, moving ports that may be moved where somebody has just taken them.

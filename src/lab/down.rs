@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
 use crate::provider::PowerState;
+use crate::unlink;
 
 use super::event::{Event, Outcome, Phase};
 use super::files::{LabFiles, remove_run_dir};
@@ -89,7 +90,7 @@ impl Lab<'_> {
                     .note(format!("{name}: disks in its folder that lab did not make are now in {kept}"));
             }
             let dir = self.files.machine(name);
-            remove_dir(&dir)?;
+            unlink::folder(&dir)?;
             self.ports.release(name, Purpose::Ssh)?;
             self.ports.release(name, Purpose::Forward)?;
             self.store.update(|state| state.machines.remove(name))?;
@@ -183,7 +184,7 @@ pub(super) fn remove_lab_dir(files: &LabFiles, lock: Lock) -> Result<()> {
     for entry in entries.filter_map(Result::ok).filter(|entry| entry.path() != lock_path) {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_dir(&path)?;
+            unlink::folder(&path)?;
         } else {
             std::fs::remove_file(&path).map_err(|source| Error::io("remove", &path, &source))?;
         }
@@ -192,13 +193,4 @@ pub(super) fn remove_lab_dir(files: &LabFiles, lock: Lock) -> Result<()> {
     // Not empty any more: another command has begun a new lab here in this instant.
     let _ = std::fs::remove_dir(root);
     Ok(())
-}
-
-fn remove_dir(dir: &std::path::Path) -> Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", dir, &source))
-        }
-        _ => Ok(()),
-    }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::boxes::pins;
 use crate::error::{Error, Kind, Result};
+use crate::unlink;
 
 /// The environment variable that moves [`Home`].
 pub const HOME_VARIABLE: &str = "LAB_HOME";
@@ -213,11 +214,7 @@ fn make_private_dir(dir: &Path) -> Result<()> {
 
 /// Removes the run folder, and its parent where that is empty then. What is not there is no error.
 pub fn remove_run_dir(dir: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Ok(()) => {}
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => {}
-        Err(source) => return Err(Error::io("remove", dir, &source)),
-    }
+    unlink::folder(dir)?;
     if let Some(parent) = dir.parent() {
         // Another lab may be using it, or have just gone the same way: both are fine.
         let _ = std::fs::remove_dir(parent);

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::flock;
 
 use super::event::Sink;
 use super::state::now;
@@ -96,10 +97,8 @@ fn try_take(path: &Path, command: &str) -> Result<Option<Lock>> {
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(error(source)),
     };
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => return Ok(None),
-        Err(std::fs::TryLockError::Error(source)) => return Err(error(source)),
+    if !flock::try_lock(&file, path)? {
+        return Ok(None);
     }
     if !is_at(&file, path) {
         // We waited on the lock of a lab that has been destroyed meanwhile.

@@ -14,6 +14,7 @@ use crate::boxes::checksum::{Expected, Measured, Meter};
 use crate::boxes::progress::Task;
 use crate::boxes::{digest, temp};
 use crate::error::{Error, Result};
+use crate::unlink;
 use crate::{atomic, versioned};
 
 const VERSION: u32 = 1;
@@ -120,12 +121,7 @@ impl Partial {
     /// Forgets what is there.
     pub(super) fn restart(&mut self) -> Result<()> {
         // The note goes first: without it, what is there is not trusted.
-        match std::fs::remove_file(self.dir.join(NOTE)) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &self.dir.join(NOTE), &source));
-            }
-            _ => {}
-        }
+        unlink::file(&self.dir.join(NOTE))?;
         self.empty().map_err(|source| Error::io("write", &self.path, &source))?;
         self.meter = SideMeter::fresh(&self.expected);
         self.note.facts = Facts::default();
@@ -174,17 +170,7 @@ impl Partial {
         let Partial { dir, file, .. } = self;
         // Windows removes no open files.
         drop(file);
-        remove(&dir)
-    }
-}
-
-/// Removes what is in the folder of a download, and the folder.
-pub(in crate::boxes) fn remove(dir: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", dir, &source))
-        }
-        _ => Ok(()),
+        unlink::folder(&dir)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::boxes::lock;
 use crate::boxes::progress::Task;
 use crate::boxes::temp;
 use crate::error::{Error, Kind, Result};
+use crate::flock;
 
 /// Keeps a box in the store until it is dropped.
 #[derive(Debug)]
@@ -28,9 +29,9 @@ impl Store {
     pub(super) fn hold(&self, digest: &str, dir: &Path, task: &Task<'_>) -> Result<Hold> {
         let path = self.layout.key_lock(digest);
         temp::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
-        let file = lock::open(&path)?;
+        let file = flock::open(&path)?;
         // What the lock says of its holders is for people. The last one out did not clean up.
-        if lock::try_lock(&file, &path)? {
+        if flock::try_lock(&file, &path)? {
             let _ = file.set_len(0);
             let _ = file.unlock();
         }
@@ -49,8 +50,8 @@ impl Store {
     pub fn claim(&self, digest: &str) -> Result<Claim> {
         let path = self.layout.key_lock(digest);
         temp::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
-        let file = lock::open(&path)?;
-        if lock::try_lock(&file, &path)? {
+        let file = flock::open(&path)?;
+        if flock::try_lock(&file, &path)? {
             return Ok(Claim(file));
         }
         let short: String = digest.chars().take(12).collect();

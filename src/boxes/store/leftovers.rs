@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::Store;
 use crate::boxes::download::partial;
-use crate::boxes::{Source, lock, room, temp};
+use crate::boxes::{Source, room, temp};
 use crate::error::Result;
+use crate::flock;
 
 /// A download that has not gone on for so long is taken for given up.
 const GIVEN_UP: Duration = Duration::from_secs(3 * 24 * 60 * 60);
@@ -31,7 +32,7 @@ impl Store {
             let (dir, key) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
             let path = self.layout.key_lock(&key);
             temp::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
-            if !lock::try_lock(&lock::open(&path)?, &path)? {
+            if !flock::try_lock(&flock::open(&path)?, &path)? {
                 continue;
             }
             let source = partial::url(&dir).filter(|url| self.layout.partial(url) == dir);
@@ -89,8 +90,8 @@ mod tests {
         let busy = begun("http://x/busy.box", 9);
         let path = store.layout.source_lock("http://x/busy.box");
         temp::create_dirs(path.parent().unwrap()).unwrap();
-        let lock = lock::open(&path).unwrap();
-        assert!(lock::try_lock(&lock, &path).unwrap());
+        let lock = flock::open(&path).unwrap();
+        assert!(flock::try_lock(&lock, &path).unwrap());
 
         let found = store.leftovers().unwrap();
         assert_eq!(found.len(), 4, "{found:?}");
@@ -107,8 +108,8 @@ mod tests {
         // One that somebody went on with between the look and the removal.
         let mut one = store.leftovers().unwrap().remove(0);
         one.key = busy.file_name().unwrap().to_str().unwrap().to_owned();
-        let lock = lock::open(&path).unwrap();
-        assert!(lock::try_lock(&lock, &path).unwrap());
+        let lock = flock::open(&path).unwrap();
+        assert!(flock::try_lock(&lock, &path).unwrap());
         assert!(!store.discard(&one).unwrap() && busy.exists());
     }
 }

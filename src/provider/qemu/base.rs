@@ -1,7 +1,7 @@
 //! Disks: one base per box, made once; one overlay per machine, made in a moment.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::atomic;
 use crate::boxes::{self, BoxImage};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::flock;
 use crate::process::{Cmd, Stream};
 use crate::provider::{Base, DiskForm, SharedDir};
+use crate::unlink;
 
 /// How long looking at an image, or making an empty one, may take on a slow disk.
 const IMG_PATIENCE: Duration = Duration::from_secs(60);
-/// How often the lock of another `lab` that makes the same base is tried.
-const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// What is left free on the disk when a base is made, in bytes: the machines need some too.
 const HEADROOM: u64 = 256 << 20;
 
@@ -71,14 +71,14 @@ pub(super) fn prepare(
 
 /// Removes the base of a box, if there is one, and what killed conversions left of others.
 pub(super) fn remove(shared: &SharedDir, digest: &str) -> Result<()> {
-    files::remove(&files::base(shared, digest))?;
+    unlink::file(&files::base(shared, digest))?;
     let folder = files::base_dir(shared);
     if !folder.exists() {
         return Ok(());
     }
     // Whoever converts this box now starts over.
     remove_leftovers(&folder, &format!("{digest}.part-"))?;
-    files::remove(&lock_path(&folder, digest))
+    unlink::file(&lock_path(&folder, digest))
 }
 
 /// All bases, and what is left of some.
@@ -160,22 +160,16 @@ fn lock_path(folder: &Path, digest: &str) -> PathBuf {
 /// One process at a time makes the base of a box. The lock ends with its holder.
 fn lock(folder: &Path, digest: &str, cancel: &Cancel) -> Result<File> {
     let path = lock_path(folder, digest);
-    let failed = |source: std::io::Error| Error::io("lock", &path, &source);
-    let file = File::create(&path).map_err(failed)?;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => cancel.sleep(LOCK_PAUSE)?,
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-    }
+    let file = flock::open(&path)?;
+    flock::until(|| flock::try_lock(&file, &path), Duration::MAX, cancel, || {})?;
+    Ok(file)
 }
 
 fn remove_leftovers(folder: &Path, prefix: &str) -> Result<()> {
     let entries = fs::read_dir(folder).map_err(|source| Error::io("read the folder", folder, &source))?;
     for entry in entries.flatten() {
         if entry.file_name().to_string_lossy().starts_with(prefix) {
-            files::remove(&entry.path())?;
+            unlink::file(&entry.path())?;
         }
     }
     Ok(())
@@ -217,7 +211,7 @@ fn outside(info: &Value, folder: &Path) -> Option<String> {
 fn check_space(programs: &Programs, image: &BoxImage, folder: &Path, cancel: &Cancel) -> Result<()> {
     let measured =
         img_json(programs.img()?.args(["measure", "--output=json", "-O", "qcow2"]), image, cancel)?;
-    let Some(free) = free_space(folder) else { return Ok(()) };
+    let Some(free) = boxes::free(folder) else { return Ok(()) };
     match measured["required"].as_u64() {
         Some(required) if free < required.saturating_add(HEADROOM) => {
             let mib = |bytes: u64| bytes >> 20;
@@ -235,19 +229,6 @@ fn check_space(programs: &Programs, image: &BoxImage, folder: &Path, cancel: &Ca
         }
         _ => Ok(()),
     }
-}
-
-/// Bytes that may be written to the disk that `folder` is on, as far as the system tells.
-#[cfg(unix)]
-pub(super) fn free_space(folder: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    disk.f_bavail.checked_mul(disk.f_frsize)
-}
-
-/// Unknown here.
-#[cfg(not(unix))]
-pub(super) fn free_space(_: &Path) -> Option<u64> {
-    None
 }
 
 /// Has qemu-img say something of the box's disk.

@@ -10,19 +10,22 @@
 //!
 //! `-daemonize` is not used: it forks, which Apple's frameworks (HVF) do not survive.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::failure;
-use super::files::{Channel, Files, remove};
+use super::files::{Channel, Files};
 use super::qmp::{Failure, Qmp};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::flock;
 use crate::process::Cmd;
 use crate::tail::last_lines;
+use crate::unlink;
 
 /// Pause between looks at something that cannot be waited for.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -44,11 +47,7 @@ pub(super) fn is_alive(files: &Files<'_>) -> Result<bool> {
         Err(source) => return Err(Error::io("open", &path, &source)),
     };
     // Shared, so that two who look at once do not take each other for QEMU.
-    match log.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(source)) => Err(Error::io("lock", &path, &source)),
-    }
+    Ok(!flock::try_share(&log, &path)?)
 }
 
 /// Waits until QEMU has ended, for `limit` at most; tells whether it has.
@@ -79,16 +78,16 @@ pub(super) fn launch(
     let path = files.log();
     let failed = |source: std::io::Error| Error::io("write", &path, &source);
     let mut log = OpenOptions::new().append(true).create(true).open(&path).map_err(failed)?;
-    lock(machine, &log, cancel)?;
+    lock(machine, &log, &path, cancel)?;
     if log.metadata().map_err(failed)?.len() > LOG_LIMIT {
         log.set_len(0).map_err(failed)?;
     }
     writeln!(log, "$ {}", command.display()).map_err(failed)?;
     let from = log.metadata().map_err(failed)?.len();
     // What a killed QEMU left. A stale process id would be taken for the new one's.
-    remove(&files.pid())?;
+    unlink::file(&files.pid())?;
     for channel in Channel::ALL {
-        remove(&files.socket(channel))?;
+        unlink::file(&files.socket(channel))?;
     }
     cancel.check()?;
     let mut child = command.daemon(&log)?;
@@ -109,21 +108,12 @@ pub(super) fn launch(
 }
 
 /// Locks the log for the QEMU that is about to be started.
-fn lock(machine: &str, log: &File, cancel: &Cancel) -> Result<()> {
-    let until = Instant::now() + LOCK_PATIENCE;
-    loop {
-        match log.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => cancel.sleep(GLANCE)?,
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::new(Kind::WrongState, format!("{machine}: a QEMU of it runs already"))
-                    .hint("look with `lab status`"));
-            }
-            Err(TryLockError::Error(source)) => {
-                return Err(Error::new(Kind::Io, format!("{machine}: could not lock its log: {source}")));
-            }
-        }
+fn lock(machine: &str, log: &File, path: &Path, cancel: &Cancel) -> Result<()> {
+    if flock::until(|| flock::try_lock(log, path), LOCK_PATIENCE, cancel, || {})? {
+        return Ok(());
     }
+    Err(Error::new(Kind::WrongState, format!("{machine}: a QEMU of it runs already"))
+        .hint("look with `lab status`"))
 }
 
 /// Waits until the new QEMU takes commands, or has ended.

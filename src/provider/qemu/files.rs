@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::atomic;
 use crate::error::{Error, Kind, Result};
 use crate::provider::{MachineSpec, SharedDir};
+use crate::unlink;
 
 /// The machine's disk: a qcow2 overlay over the base, with saved RAM and snapshots inside.
 pub(super) const DISK: &str = "disk.qcow2";
@@ -170,10 +171,10 @@ impl<'a> Files<'a> {
     pub(super) fn remove_all(&self) -> Result<()> {
         // The disk first: without it the machine is absent, whatever else is still there.
         for name in [DISK, SEED, SUSPENDED, REWIND, SNAPSHOTS, DISK_LOCK, BOARD, PID, CONSOLE, LOG] {
-            remove(&self.dir.join(name))?;
+            unlink::file(&self.dir.join(name))?;
         }
         for channel in Channel::ALL {
-            remove(&self.socket(channel))?;
+            unlink::file(&self.socket(channel))?;
         }
         let Ok(entries) = fs::read_dir(self.dir) else { return Ok(()) };
         for entry in entries.flatten() {
@@ -182,7 +183,7 @@ impl<'a> Files<'a> {
             if name.starts_with(PART_PREFIX) {
                 remove_part_dir(&entry.path())?;
             } else if name.starts_with(atomic::HALF_WRITTEN) {
-                remove(&entry.path())?;
+                unlink::file(&entry.path())?;
             }
         }
         Ok(())
@@ -197,14 +198,6 @@ pub(super) fn base_dir(shared: &SharedDir) -> PathBuf {
 /// The base of the box with this digest.
 pub(super) fn base(shared: &SharedDir, digest: &str) -> PathBuf {
     base_dir(shared).join(format!("{digest}.qcow2"))
-}
-
-/// Removes a file; that it is not there is no error.
-pub(super) fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => Err(Error::io("remove", path, &source)),
-        _ => Ok(()),
-    }
 }
 
 /// Removes a folder that another program may be writing its one file into at this moment.
@@ -224,7 +217,7 @@ fn remove_part_dir(path: &Path) -> Result<()> {
 /// Removes a file so that it does not come back after a power cut.
 pub(super) fn remove_for_good(path: &Path) -> Result<()> {
     if path.exists() {
-        remove(path)?;
+        unlink::file(path)?;
         path.parent().map_or(Ok(()), atomic::sync_dir)?;
     }
     Ok(())

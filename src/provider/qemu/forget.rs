@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::daemon;
-use super::files::{Channel, Files, LOG, remove};
+use super::files::{Channel, Files, LOG};
 use crate::error::Result;
+use crate::unlink;
 
 /// Kills the QEMU of each machine whose folder lies in `folder`, and removes its sockets. Other files stay.
 pub(super) fn all(folder: &Path) -> Result<()> {
@@ -17,7 +18,7 @@ pub(super) fn all(folder: &Path) -> Result<()> {
         let run_dir = sockets.first().and_then(|socket| socket.parent()).unwrap_or(Path::new(""));
         daemon::kill(&name, &Files::without_state(&dir, run_dir))?;
         for socket in &sockets {
-            remove(socket)?;
+            unlink::file(socket)?;
         }
         if let Some(run_dir) = sockets.first().and_then(|socket| socket.parent()) {
             // Other machines' sockets may be in it still, and other labs' folders in the one above.

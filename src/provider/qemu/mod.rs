@@ -40,6 +40,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::process::{Usage, usage};
 use crate::tail;
+use crate::unlink;
 
 /// How long a question to a QEMU may take, whole. Some 2 ms are usual; one that hangs must not hold up
 /// `lab status`.
@@ -176,7 +177,7 @@ impl Provider for Qemu {
         if !files.disk().exists() {
             // Of a disk that somebody has removed.
             suspend::forget(&files)?;
-            files::remove(&files.snapshots())?;
+            unlink::file(&files.snapshots())?;
         }
         // Before the disk, with which the machine exists.
         if let Some(seed) = machine.seed()? {

@@ -4,8 +4,8 @@
 //! what a tag is for: one that none of them names (its maker was killed before it could write it down, or
 //! it is not needed any more) only takes up space, and goes with the next [`sweep`].
 
-use std::fs::{File, TryLockError};
-use std::time::{Duration, Instant};
+use std::fs::File;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ use super::qmp::{Failure, Qmp};
 use super::version::Programs;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::flock;
 use crate::process::Cmd;
 
 /// How the tags of ours begin.
@@ -28,8 +29,6 @@ pub(super) const RAM_PATIENCE: Duration = Duration::from_secs(600);
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long a change of the disk's tables may take.
 const IMG_PATIENCE: Duration = Duration::from_secs(60);
-/// How often the lock of a `qemu-img` whose `lab` was killed is tried.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 fn fresh() -> String {
     format!("{PREFIX}{}", uuid::Uuid::new_v4())
@@ -106,25 +105,12 @@ fn img(programs: &Programs, files: &Files<'_>, args: &[&str], cancel: &Cancel) -
 /// Held by each `qemu-img`, and so until the last of them has ended.
 fn lock(files: &Files<'_>, cancel: &Cancel) -> Result<File> {
     let path = files.disk_lock();
-    let failed = |source: std::io::Error| Error::io("lock", &path, &source);
-    let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
-    let until = Instant::now() + IMG_PATIENCE;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => cancel.sleep(LOCK_PAUSE)?,
-            Err(TryLockError::WouldBlock) => {
-                let disk = files.disk();
-                return Err(Error::new(
-                    Kind::Monitor,
-                    format!("a qemu-img that does not end works on {}", disk.display()),
-                )
-                .detail(format!("it holds {}", path.display()))
-                .hint("end that process, then run the same command again"));
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-    }
+    flock::wait(&path, IMG_PATIENCE, cancel, || {})?.ok_or_else(|| {
+        let disk = files.disk();
+        Error::new(Kind::Monitor, format!("a qemu-img that does not end works on {}", disk.display()))
+            .detail(format!("it holds {}", path.display()))
+            .hint("end that process, then run the same command again")
+    })
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ use super::remove;
 use crate::boxes::{self, BoxImage};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::flock;
 use crate::provider::SharedDir;
+use crate::unlink;
 use crate::versioned;
 
 /// The version of `base.json`.
@@ -66,7 +68,7 @@ impl Place {
     fn lock(&self, cancel: &Cancel) -> Result<fs::File> {
         let failed = |source: std::io::Error| Error::io("create the folder", &self.shared, &source);
         fs::create_dir_all(&self.shared).map_err(failed)?;
-        files::lock(&self.shared.join("bases.lock"), LOCK_PATIENCE, cancel)?.ok_or_else(|| {
+        flock::wait(&self.shared.join("bases.lock"), LOCK_PATIENCE, cancel, || {})?.ok_or_else(|| {
             Error::new(Kind::BoxLocked, "another lab has been making a base of a box for an hour")
                 .hint("stop it, then run the same command again")
         })
@@ -173,7 +175,7 @@ pub(super) fn remove(program: &Program, shared: &SharedDir, digest: &str) -> Res
         forget(manage, &base)?;
         close(manage, &place.disk(&base))?;
     }
-    files::remove_folder(&place.folder)
+    unlink::folder(&place.folder)
 }
 
 /// Whether VirtualBox has the base in its list, and can read it.
@@ -203,7 +205,7 @@ fn remove_half_made(manage: Manage<'_>, place: &Place, base: &Base, image: &BoxI
     close(manage, &place.disk(base))?;
     close(manage, &image.disk)?;
     remove::close_disks(manage, &place.home(base))?;
-    files::remove_folder(&place.home(base))
+    unlink::folder(&place.home(base))
 }
 
 /// Takes the base out of VirtualBox's list. No file is touched.

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use super::answers;
-use super::files::{self, Files};
+use super::files::Files;
 use super::hardware::SYSTEM_DISK;
 use super::manage::Manage;
 use super::vdi;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::provider::MachineSpec;
+use crate::unlink;
 
 /// The share of VirtualBox's copy in the work.
 const COPYING: f64 = 0.7;
@@ -45,5 +46,5 @@ pub(super) fn remove_copy(manage: Manage<'_>, machine: &MachineSpec) -> Result<(
         return Ok(());
     }
     manage.call([Path::new("closemedium"), Path::new("disk"), &copy])?.ok();
-    files::remove_file(&copy)
+    unlink::file(&copy)
 }

@@ -1,15 +1,14 @@
 //! The files of a machine and of all machines, named in one place; and the locks among them.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::flock;
 use crate::provider::{MachineSpec, SharedDir};
 
-/// How often a lock is tried that another process holds.
-const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// How long a call that belonged to a killed command may still hold a machine's lock.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -82,7 +81,8 @@ impl<'a> Files<'a> {
     pub(super) fn lock(self) -> Result<File> {
         let dir = &self.machine.dir;
         fs::create_dir_all(dir).map_err(|source| Error::io("create the folder", dir, &source))?;
-        lock(&dir.join("virtualbox.lock"), LOCK_PATIENCE, &Cancel::new())?.ok_or_else(|| {
+        let taken = flock::wait(&dir.join("virtualbox.lock"), LOCK_PATIENCE, &Cancel::new(), || {})?;
+        taken.ok_or_else(|| {
             let message =
                 format!("{}: a VBoxManage of an earlier command still works on it", self.machine.name);
             Error::new(Kind::WrongState, message).hint("wait until it has ended, then run the command again")
@@ -112,40 +112,4 @@ pub(super) const GROUP: &str = "/lab";
 /// The folder of what all labs share.
 pub(super) fn shared(shared: &SharedDir) -> PathBuf {
     shared.join("virtualbox")
-}
-
-/// Takes the lock at `path`, waiting for it up to `patience`; `None` where another process has it for longer.
-pub(super) fn lock(path: &Path, patience: Duration, cancel: &Cancel) -> Result<Option<File>> {
-    let failed = |source: std::io::Error| Error::io("lock", path, &source);
-    let file =
-        File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
-    let until = Instant::now() + patience;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => cancel.sleep(LOCK_PAUSE)?,
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-    }
-}
-
-/// Removes a file; one that is not there is fine.
-pub(super) fn remove_file(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", path, &source))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Removes a folder with all that is in it; one that is not there is fine.
-pub(super) fn remove_folder(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", path, &source))
-        }
-        _ => Ok(()),
-    }
 }

@@ -10,6 +10,7 @@ use super::network::Nic;
 use crate::boxes::Mac;
 use crate::error::{Error, Kind, Result};
 use crate::provider::MachineSpec;
+use crate::unlink;
 use crate::versioned;
 
 /// The version of `virtualbox.json`.
@@ -90,7 +91,7 @@ impl Given {
         let files = Files::of(machine);
         let had = if fresh { Vec::new() } else { forwards(manage, machine)? };
         // Until all is given, it is not known what the machine has.
-        super::files::remove_file(&files.given())?;
+        unlink::file(&files.given())?;
         let mut call = vec!["modifyvm".to_owned(), machine.id.clone()];
         call.extend(self.options.iter().cloned());
         call.extend(had.into_iter().flat_map(|name| ["--natpf1".to_owned(), "delete".to_owned(), name]));

@@ -45,6 +45,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::process::{Usage, usage};
 use crate::tail::{cut_console, last_lines};
+use crate::unlink;
 
 /// The device of VirtualBox's kernel module on Linux.
 const DRIVER: &str = "/dev/vboxdrv";
@@ -108,7 +109,7 @@ impl VirtualBox {
             return Err(failure.into());
         }
         // VirtualBox has a machine of this id or in this place, whose files are gone.
-        files::remove_folder(&folder)?;
+        unlink::folder(&folder)?;
         match remove::look_after(manage, machine)? {
             Before::Machine => Ok(false),
             Before::Nothing => Ok(clone()?.map(|_| true)?),

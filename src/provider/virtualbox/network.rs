@@ -18,7 +18,9 @@ use super::manage::{Manage, Program};
 use super::ranges::{self, Range};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::flock;
 use crate::provider::{MachineSpec, PrivateNetwork, SharedDir};
+use crate::unlink;
 use crate::versioned;
 
 /// The version of the register.
@@ -156,7 +158,7 @@ impl Networks {
         // What writes of the register that were killed have left: nobody else writes here while we hold its lock.
         for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(crate::atomic::HALF_WRITTEN) {
-                files::remove_file(&entry.path())?;
+                unlink::file(&entry.path())?;
             }
         }
         open.sweep()
@@ -187,7 +189,7 @@ impl Networks {
     fn lock(&self) -> Result<File> {
         let folder = &self.folder;
         std::fs::create_dir_all(folder).map_err(|source| Error::io("create the folder", folder, &source))?;
-        files::lock(&folder.join("networks.lock"), LOCK_PATIENCE, &Cancel::new())?.ok_or_else(|| {
+        flock::wait(&folder.join("networks.lock"), LOCK_PATIENCE, &Cancel::new(), || {})?.ok_or_else(|| {
             Error::new(
                 Kind::WrongState,
                 "another lab has been working on VirtualBox's networks for five minutes",

@@ -12,6 +12,7 @@ use super::manage::Manage;
 use super::registry;
 use crate::error::{Error, Kind, Result};
 use crate::provider::MachineSpec;
+use crate::unlink;
 
 /// Removes a machine, in whatever state it is, and what killed commands left of it. Disks in its folder that lab did not make
 /// are moved to its `kept_dir`.
@@ -36,10 +37,10 @@ pub(super) fn machine(manage: Manage<'_>, machine: &MachineSpec) -> Result<()> {
     }
     take_out_all(manage, &files.folder(), &machine.kept_dir)?;
     export::remove_copy(manage, machine)?;
-    files::remove_folder(&files.folder())?;
-    files::remove_file(&files.given())?;
+    unlink::folder(&files.folder())?;
+    unlink::file(&files.given())?;
     remove_seed(manage, &machine.dir)?;
-    files::remove_file(&files.console())
+    unlink::file(&files.console())
 }
 
 /// Takes all that lies in `folder` out of VirtualBox's lists: machines whose settings are, or were, there, and disks, such as those
@@ -84,7 +85,7 @@ fn remove_seed(manage: Manage<'_>, dir: &Path) -> Result<()> {
         // Refused where it is not in the list.
         manage.call([Path::new("closemedium"), Path::new("dvd"), &seed])?.ok();
     }
-    files::remove_file(&seed)
+    unlink::file(&seed)
 }
 
 /// Takes the disks in `folder` out of VirtualBox's list. No file is touched.
@@ -152,8 +153,8 @@ pub(super) fn look_after(manage: Manage<'_>, machine: &MachineSpec) -> Result<Be
         };
     }
     take_out_all(manage, &files.folder(), &machine.kept_dir)?;
-    files::remove_folder(&files.folder())?;
-    files::remove_file(&files.given())?;
+    unlink::folder(&files.folder())?;
+    unlink::file(&files.given())?;
     Ok(Before::Nothing)
 }
 

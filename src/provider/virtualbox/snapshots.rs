@@ -6,12 +6,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::files::{self, Files};
+use super::files::Files;
 use super::manage::Manage;
 use super::{VirtualBox, power_off, unclear};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::provider::{MachineSpec, PowerState, Snapshot, Snapshots, refusal};
+use crate::unlink;
 
 impl Snapshots for VirtualBox {
     fn list(&self, machine: &MachineSpec) -> Result<Vec<Snapshot>> {
@@ -45,7 +46,7 @@ impl Snapshots for VirtualBox {
             power_off(manage, &seen)?;
         }
         // Its settings become those of then.
-        files::remove_file(&Files::of(machine).given())?;
+        unlink::file(&Files::of(machine).given())?;
         work(manage, machine, ["snapshot", &machine.id, "restore", &id])
     }
 

@@ -13,11 +13,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::answers;
+use super::disks;
 use super::failure::Failure;
 use super::files::{self, GROUP};
 use super::hardware;
 use super::manage::{Manage, Program};
-use super::remove;
 use crate::boxes::{self, BoxImage};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -165,15 +165,14 @@ pub(super) fn remove(program: &Program, shared: &SharedDir, digest: &str) -> Res
     let lock = place.lock(&Cancel::new())?;
     let manage = program.holding(&lock);
     let media = answers::media(&manage.list(&["hdds"])?);
-    let folder = fs::canonicalize(&place.folder).unwrap_or_else(|_| place.folder.clone());
-    if let Some(medium) = answers::media_of_others(&media, &folder).first() {
+    if let Some(medium) = answers::media_of_others(&media, &disks::real(&place.folder)).first() {
         return Err(Error::new(Kind::BoxInUse, "a machine in VirtualBox still needs the base of this box")
             .detail(format!("its disk: {}", medium.location.display()))
             .hint("`lab destroy` in its lab's folder removes it"));
     }
     if let Some(base) = place.read()? {
         forget(manage, &base)?;
-        close(manage, &place.disk(&base))?;
+        disks::close(manage, &place.disk(&base))?;
     }
     unlink::folder(&place.folder)
 }
@@ -202,9 +201,9 @@ fn settings_in(home: &Path) -> Option<PathBuf> {
 /// Removes what a killed command left. Nothing can hang on it yet.
 fn remove_half_made(manage: Manage<'_>, place: &Place, base: &Base, image: &BoxImage) -> Result<()> {
     forget(manage, base)?;
-    close(manage, &place.disk(base))?;
-    close(manage, &image.disk)?;
-    remove::close_disks(manage, &place.home(base))?;
+    disks::close(manage, &place.disk(base))?;
+    disks::close(manage, &image.disk)?;
+    disks::close_all(manage, &place.home(base))?;
     unlink::folder(&place.home(base))
 }
 
@@ -214,11 +213,6 @@ fn forget(manage: Manage<'_>, base: &Base) -> Result<()> {
         Err(failure) if !failure.is_not_found() => Err(failure.into()),
         _ => Ok(()),
     }
-}
-
-/// Takes a medium out of VirtualBox's list, where it is there by itself. No file is touched.
-fn close(manage: Manage<'_>, file: &Path) -> Result<()> {
-    manage.call([Path::new("closemedium"), Path::new("disk"), file]).map(drop)
 }
 
 fn make(
@@ -258,12 +252,7 @@ fn convert(
     let arguments: Vec<&Path> = if image.disk_format == "raw" {
         vec![Path::new("convertfromraw"), disk, to, Path::new("--format"), Path::new("VDI")]
     } else {
-        ["clonemedium", "disk"]
-            .map(Path::new)
-            .into_iter()
-            .chain([disk, to])
-            .chain(["--format", "VDI"].map(Path::new))
-            .collect()
+        disks::copy(disk, to).to_vec()
     };
     let mut result = manage.work(&arguments, cancel, progress)?;
     if let Err(failure) = &result
@@ -271,11 +260,11 @@ fn convert(
             same_id(failure).filter(|stale| !stale.exists() || stale.file_name() == disk.file_name())
     {
         // The same disk, of another store or one that is gone, left in the list by a killed command.
-        close(manage, &stale)?;
+        disks::close(manage, &stale)?;
         result = manage.work(&arguments, cancel, progress)?;
     }
     // VirtualBox keeps what it has opened in its list.
-    close(manage, disk)?;
+    disks::close(manage, disk)?;
     result.map(drop).map_err(|failure| unreadable(image, failure))
 }
 

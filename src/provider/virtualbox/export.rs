@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::answers;
+use super::disks;
 use super::files::Files;
 use super::hardware::SYSTEM_DISK;
 use super::manage::Manage;
@@ -29,9 +30,8 @@ pub(super) fn disk(
     })?;
     remove_copy(manage, machine)?;
     let copy = Files::of(machine).copy();
-    let call = ["clonemedium", "disk", &id].map(Path::new).into_iter();
-    let call = call.chain([copy.as_path()]).chain(["--format", "VDI"].map(Path::new));
-    let copied = manage.work(call, cancel, &mut |fraction| progress(fraction * COPYING))?;
+    let copied = manage
+        .work(disks::copy(Path::new(&id), &copy), cancel, &mut |fraction| progress(fraction * COPYING))?;
     let written = copied.map_err(Error::from).and_then(|_| {
         vdi::to_raw(&copy, to, cancel, &mut |fraction| progress(COPYING + fraction * (1.0 - COPYING)))
     });
@@ -45,6 +45,6 @@ pub(super) fn remove_copy(manage: Manage<'_>, machine: &MachineSpec) -> Result<(
     if !copy.exists() {
         return Ok(());
     }
-    manage.call([Path::new("closemedium"), Path::new("disk"), &copy])?.ok();
+    disks::close(manage, &copy)?;
     unlink::file(&copy)
 }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::disks::real;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::flock;
@@ -91,7 +92,6 @@ impl<'a> Files<'a> {
 
     /// Whether `path` lies in the machine's folder.
     pub(super) fn has(self, path: &Path) -> bool {
-        let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         real(path).starts_with(real(&self.folder()))
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::answers::Medium;
 use super::base;
+use super::disks::lies_in;
 use super::manage::Manage;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -25,10 +26,9 @@ const SNAPSHOTS: &str = "Snapshots";
 /// Moves the disks of `media` that lie in `folder` and are the user's to the folder `to`. Of machines that are off: VirtualBox
 /// itself does it, and so knows them there; a machine that has one attached keeps it.
 pub(super) fn known(manage: Manage<'_>, media: &[Medium], folder: &Path, to: &Path) -> Result<()> {
-    let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let users = media.iter().filter(|medium| {
         let place = &medium.location;
-        (place.starts_with(folder) || place.starts_with(&real)) && place.exists() && !is_labs(medium, media)
+        lies_in(place, folder) && place.exists() && !is_labs(medium, media)
     });
     for medium in users {
         let place = free_place(to, &medium.location)?;

@@ -9,6 +9,7 @@
 
 mod answers;
 mod base;
+mod disks;
 mod export;
 mod failure;
 mod files;

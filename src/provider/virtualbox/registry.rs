@@ -6,15 +6,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::disks::lies_in;
+
 /// The ids of the machines whose settings file lies, or lay, somewhere in `folder`.
 pub(super) fn machines_in(folder: &Path) -> Vec<String> {
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folders = [folder.to_owned(), real(folder)];
     let Some(home) = homes().into_iter().find(|home| home.join(FILE).is_file()) else { return Vec::new() };
     let text = std::fs::read_to_string(home.join(FILE)).unwrap_or_default();
     entries(&text)
         .into_iter()
-        .filter(|(_, settings)| folders.iter().any(|folder| home.join(settings).starts_with(folder)))
+        .filter(|(_, settings)| lies_in(&home.join(settings), folder))
         .map(|(id, _)| id)
         .collect()
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::answers::{self, Machine, Medium};
+use super::disks;
 use super::export;
 use super::failure::Failure;
 use super::files::{self, Files};
@@ -58,7 +59,7 @@ fn take_out_all(manage: Manage<'_>, folder: &Path, kept: &Path) -> Result<()> {
     for id in &ids {
         unregister(manage, id)?;
     }
-    close_disks(manage, folder)?;
+    disks::close_all(manage, folder)?;
     keep::strays(folder, kept)
 }
 
@@ -86,30 +87,6 @@ fn remove_seed(manage: Manage<'_>, dir: &Path) -> Result<()> {
         manage.call([Path::new("closemedium"), Path::new("dvd"), &seed])?.ok();
     }
     unlink::file(&seed)
-}
-
-/// Takes the disks in `folder` out of VirtualBox's list. No file is touched.
-pub(super) fn close_disks(manage: Manage<'_>, folder: &Path) -> Result<()> {
-    let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    let media = answers::media(&manage.list(&["hdds"])?);
-    let mut disks: Vec<_> = media
-        .into_iter()
-        .filter(|medium| medium.location.starts_with(folder) || medium.location.starts_with(&real))
-        .collect();
-    // One that others are a difference to is refused: those first.
-    loop {
-        let before = disks.len();
-        let mut left = Vec::new();
-        for disk in disks {
-            if manage.call(["closemedium", "disk", &disk.id])?.is_err() {
-                left.push(disk);
-            }
-        }
-        disks = left;
-        if disks.is_empty() || disks.len() == before {
-            return Ok(());
-        }
-    }
 }
 
 /// What there is already of a machine that is to be cloned.
@@ -189,21 +166,10 @@ fn unregister(manage: Manage<'_>, id: &str) -> Result<()> {
 /// Makes a machine known to VirtualBox; or why it cannot be. Its disks went out of the list with it: a look at each takes it
 /// up again, the older ones before those that are a difference to them.
 fn register(manage: Manage<'_>, settings: &Path) -> Result<Option<Failure>> {
-    let mut disks = settings.parent().map(|home| disks_in(&home.join("Snapshots"))).unwrap_or_default();
-    loop {
-        let before = disks.len();
-        let mut left = Vec::new();
-        for disk in disks {
-            let words = [Path::new("showmediuminfo"), Path::new("disk"), &disk];
-            if manage.call(words)?.is_err() {
-                left.push(disk);
-            }
-        }
-        disks = left;
-        if disks.is_empty() || disks.len() == before {
-            break;
-        }
-    }
+    let disks = settings.parent().map(|home| disks_in(&home.join("Snapshots"))).unwrap_or_default();
+    let look =
+        |disk: &PathBuf| Ok(manage.call([Path::new("showmediuminfo"), Path::new("disk"), disk])?.is_ok());
+    disks::in_rounds(disks, look)?;
     Ok(manage.call([Path::new("registervm"), settings])?.err())
 }
 
@@ -223,8 +189,7 @@ fn settings_id(file: &Path) -> Option<String> {
 
 /// Refuses to take disks away from under a machine that is not the lab's: a clone that a user made of it.
 fn check_disks(media: &[Medium], folder: &Path) -> Result<()> {
-    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    match answers::media_of_others(media, &folder).first() {
+    match answers::media_of_others(media, &disks::real(folder)).first() {
         None => Ok(()),
         Some(medium) => {
             Err(Error::new(Kind::WrongState, "another machine in VirtualBox is linked to its disk")

@@ -29,8 +29,8 @@ impl Consent {
             return Ok(());
         }
         if !std::io::stdin().is_terminal() || app.ui.json {
-            let message = "this needs a yes, and nobody is there to give it";
-            return Err(Error::new(Kind::NotConfirmed, message).hint("add --yes"));
+            return Err(Error::new(Kind::NotConfirmed, "this needs a yes, and nobody is there to give it")
+                .hint("add --yes"));
         }
         let mut err = std::io::stderr().lock();
         let _ = write!(err, "{question} [y/N] ").and_then(|()| err.flush());

@@ -8,40 +8,37 @@ use std::process::Command;
 use crate::common::{demo_box, tree};
 use crate::direct::provider_does;
 use crate::installation::VirtualBox;
-use crate::{HASTY, destroy, remove_box, up_hastily};
+use crate::{HASTY, destroy, hastily, up_hastily};
 
 #[test]
 #[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_machine_becomes_a_box() {
-    let virtualbox = VirtualBox::new();
-    let before = virtualbox.inventory();
-    let lab = virtualbox.lab(HASTY);
-    up_hastily(&lab);
-    let uuid = virtualbox.find("solo");
-    virtualbox.power_off(&uuid);
-    let there = virtualbox.inventory();
+    hastily(|virtualbox, lab| {
+        up_hastily(lab);
+        let uuid = virtualbox.find("solo");
+        virtualbox.power_off(&uuid);
+        let there = virtualbox.inventory();
 
-    // The same bytes that VirtualBox itself gives, with holes, and nothing of it stays in its lists.
-    let (own, theirs) = (lab.root().join("own.raw"), lab.root().join("theirs.raw"));
-    let started = std::time::Instant::now();
-    provider_does(&virtualbox, &lab, "solo", &format!("export {}", own.display()));
-    eprintln!("an export took {:.1} s", started.elapsed().as_secs_f64());
-    assert_eq!(virtualbox.inventory(), there);
-    let disk = virtualbox.info(&uuid, "disk-ImageUUID-0-0");
-    virtualbox.manage(&["clonemedium", "disk", &disk, theirs.to_str().unwrap(), "--format", "RAW"]);
-    virtualbox.manage(&["closemedium", "disk", theirs.to_str().unwrap()]);
-    assert!(same(&own, &theirs), "{} is not {}", own.display(), theirs.display());
-    let (taken, size) = (own.metadata().unwrap().blocks() * 512, own.metadata().unwrap().len());
-    assert!(taken < size / 2, "{taken} of {size} bytes are on the disk");
+        // The same bytes that VirtualBox itself gives, with holes, and nothing of it stays in its lists.
+        let (own, theirs) = (lab.root().join("own.raw"), lab.root().join("theirs.raw"));
+        let started = std::time::Instant::now();
+        provider_does(virtualbox, lab, "solo", &format!("export {}", own.display()));
+        eprintln!("an export took {:.1} s", started.elapsed().as_secs_f64());
+        assert_eq!(virtualbox.inventory(), there);
+        let disk = virtualbox.info(&uuid, "disk-ImageUUID-0-0");
+        virtualbox.manage(&["clonemedium", "disk", &disk, theirs.to_str().unwrap(), "--format", "RAW"]);
+        virtualbox.manage(&["closemedium", "disk", theirs.to_str().unwrap()]);
+        assert!(same(&own, &theirs), "{} is not {}", own.display(), theirs.display());
+        let (taken, size) = (own.metadata().unwrap().blocks() * 512, own.metadata().unwrap().len());
+        assert!(taken < size / 2, "{taken} of {size} bytes are on the disk");
 
-    let to = lab.root().join("again.box");
-    lab.lab(&["box", "package", "solo", "--output", to.to_str().unwrap()]).ok();
-    lab.lab(&["box", "add", "again", to.to_str().unwrap()]).ok();
-    assert_eq!(virtualbox.inventory(), there);
-    destroy(&lab);
-    lab.lab(&["box", "remove", "again"]).ok();
-    remove_box(&lab);
-    assert_eq!(virtualbox.inventory(), before);
+        let to = lab.root().join("again.box");
+        lab.lab(&["box", "package", "solo", "--output", to.to_str().unwrap()]).ok();
+        lab.lab(&["box", "add", "again", to.to_str().unwrap()]).ok();
+        assert_eq!(virtualbox.inventory(), there);
+        destroy(lab);
+        lab.lab(&["box", "remove", "again"]).ok();
+    });
 }
 
 fn same(a: &Path, b: &Path) -> bool {

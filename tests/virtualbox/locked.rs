@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::common::signal;
 use crate::installation::VirtualBox;
-use crate::{HASTY, destroy, remove_box, up_hastily};
+use crate::{hastily, up_hastily};
 
 /// A VBoxManage that has a machine locked, and stands still.
 struct Holder(Child);
@@ -55,32 +55,27 @@ fn is_locked(virtualbox: &VirtualBox, uuid: &str) -> bool {
 #[test]
 #[ignore = "drives the real VirtualBox: run by scripts/test"]
 fn a_machine_that_another_program_has_open_is_waited_for() {
-    let virtualbox = VirtualBox::new();
-    let before = virtualbox.inventory();
-    let lab = virtualbox.lab(HASTY);
-    up_hastily(&lab);
-    let uuid = virtualbox.find("solo");
-    virtualbox.power_off(&uuid);
+    hastily(|virtualbox, lab| {
+        up_hastily(lab);
+        let uuid = virtualbox.find("solo");
+        virtualbox.power_off(&uuid);
 
-    let mut holder = Holder::of(&virtualbox, &uuid);
-    // It is seen as it is, and neither started nor removed; both say why, and what to do.
-    assert_eq!(lab.status("solo")["state"], "off");
-    for command in [&["up"][..], &["destroy", "--yes"]] {
-        let run = lab.lab(command);
-        assert_ne!(run.code, 0, "{command:?}\n{}", run.stderr);
-        let run = run.says(&["solo", "another program has the machine open", "run the command again"]);
-        assert!(run.took < Duration::from_secs(60), "{command:?} took {:?}", run.took);
-    }
-    assert_eq!(virtualbox.find("solo"), uuid);
+        let mut holder = Holder::of(virtualbox, &uuid);
+        // It is seen as it is, and neither started nor removed; both say why, and what to do.
+        assert_eq!(lab.status("solo")["state"], "off");
+        for command in [&["up"][..], &["destroy", "--yes"]] {
+            let run = lab.lab(command);
+            assert_ne!(run.code, 0, "{command:?}\n{}", run.stderr);
+            let run = run.says(&["solo", "another program has the machine open", "run the command again"]);
+            assert!(run.took < Duration::from_secs(60), "{command:?} took {:?}", run.took);
+        }
+        assert_eq!(virtualbox.find("solo"), uuid);
 
-    // One that is let go in time is started.
-    let up = lab.start_piped(&["up"]);
-    std::thread::sleep(Duration::from_secs(3));
-    holder.let_go();
-    let up = lab.finish(up).exits(7);
-    assert_eq!(lab.status("solo")["state"], "running", "{}", up.stderr);
-
-    destroy(&lab);
-    remove_box(&lab);
-    assert_eq!(virtualbox.inventory(), before);
+        // One that is let go in time is started.
+        let up = lab.start_piped(&["up"]);
+        std::thread::sleep(Duration::from_secs(3));
+        holder.let_go();
+        let up = lab.finish(up).exits(7);
+        assert_eq!(lab.status("solo")["state"], "running", "{}", up.stderr);
+    });
 }

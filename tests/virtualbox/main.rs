@@ -39,6 +39,18 @@ fn up_hastily(lab: &TestLab) -> Run {
     up
 }
 
+/// A test of one such machine: whatever it does, VirtualBox has in the end what it had before.
+#[track_caller]
+fn hastily(test: impl FnOnce(&VirtualBox, &TestLab)) {
+    let virtualbox = VirtualBox::new();
+    let before = virtualbox.inventory();
+    let lab = virtualbox.lab(HASTY);
+    test(&virtualbox, &lab);
+    destroy(&lab);
+    remove_box(&lab);
+    assert_eq!(virtualbox.inventory(), before);
+}
+
 /// Destroys a lab, and fails the test where anything of it is left.
 #[track_caller]
 fn destroy(lab: &TestLab) {

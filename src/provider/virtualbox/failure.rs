@@ -179,6 +179,14 @@ impl Failure {
                     .hint("take one within 192.168.56.0/21, or allow it in /etc/vbox/networks.conf"),
             );
         }
+        if any(&["Failed to create the VirtualBox object", "NS_ERROR_SOCKET_FAIL", "NS_ERROR_CALL_FAILED"]) {
+            // A folder of another user is left by a VirtualBox that ran under `sudo`; seen with 7.2.
+            return Some(
+                Error::new(Kind::ProgramFailed, "VirtualBox's server does not answer")
+                    .hint("close VirtualBox and all its machines, then run the command again")
+                    .hint("where that does not help, remove what it left: sudo rm -r /tmp/.vbox-$USER-ipc"),
+            );
+        }
         if self.passes() {
             return Some(
                 Error::new(Kind::WrongState, "another program has the machine open")
@@ -300,6 +308,11 @@ mod tests {
                 "Implementation of the USB 2.0 controller not found! Because the USB 2.0 controller state is part of the saved VM state, the VM cannot be started. To fix this problem, either install the 'Oracle VM VirtualBox Extension Pack' or disable USB 2.0",
                 Kind::StartFailed,
                 "its settings need VirtualBox's extension pack, which is not installed",
+            ),
+            (
+                "Failed to create the VirtualBox object!\nVBoxManage: error: Code NS_ERROR_SOCKET_FAIL (0xC1F30200) - IPC daemon socket error",
+                Kind::ProgramFailed,
+                "VirtualBox's server does not answer",
             ),
             ("Something new", Kind::ProgramFailed, "VBoxManage failed: Something new"),
         ];

@@ -12,6 +12,7 @@ mod beside;
 mod boxes;
 mod class;
 mod direct;
+mod doctor;
 mod installation;
 mod keeps;
 mod kills;

@@ -1,7 +1,6 @@
 //! One machine's way: the provider says where it is, and the remaining steps are taken. Each can be done
 //! twice without harm.
 
-use crate::boxes::catalogue::Catalogue;
 use crate::error::{Error, Kind, Result};
 use crate::guest::setup::Identity;
 use crate::labfile::model::Machine;
@@ -182,8 +181,7 @@ impl Lab<'_> {
             private_mac: record.private_mac,
             hosts: labfile.machines.iter().map(|machine| (machine.ip, machine.name.clone())).collect(),
             authorized_key: self.key()?.public,
-            // One that cannot be read was an error when the box was looked for; a machine is no worse for it.
-            archived: Catalogue::load(labfile.catalogue.as_deref()).unwrap_or_default().archived(),
+            archived: self.catalogue().archived(),
         })
     }
 

@@ -37,9 +37,10 @@ pub mod up;
 mod watch;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::boxes::catalogue::Catalogue;
 use crate::boxes::{self, Task};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -105,6 +106,8 @@ pub struct Lab<'a> {
     lock: Option<Lock>,
     /// The lab's key, once it has been asked for.
     key: Mutex<Option<LabKey>>,
+    /// Once it has been asked for.
+    catalogue: OnceLock<Catalogue>,
 }
 
 /// Where a lab is: the folder of its Labfile, and the Labfile if it can be read.
@@ -196,6 +199,7 @@ impl<'a> Lab<'a> {
             store: state::Store::opened(files.state(), state),
             labfile: place.labfile,
             key: Mutex::new(None),
+            catalogue: OnceLock::new(),
             context,
             files,
             lock,
@@ -299,10 +303,25 @@ impl<'a> Lab<'a> {
                 qemu_args: machine.qemu.args.clone(),
                 qemu_cpu: machine.qemu.cpu.clone(),
                 qemu_machine: machine.qemu.machine.clone(),
-                vbox_customize: machine.virtualbox.customize.clone(),
+                vbox_customize: self.customize(machine),
                 vbox_gui: machine.virtualbox.gui,
             }),
         }
+    }
+
+    /// What VirtualBox is told of a machine besides: for its box's sake, then for the Labfile's.
+    fn customize(&self, machine: &Machine) -> Vec<Vec<String>> {
+        let for_box = self.catalogue().get(&machine.image).map(|entry| entry.virtualbox.customize.as_slice());
+        [for_box.unwrap_or_default(), &machine.virtualbox.customize].concat()
+    }
+
+    /// The boxes that are known by name. A catalogue that cannot be read was an error when the box was looked for; a machine
+    /// that has been made is no worse for it.
+    fn catalogue(&self) -> &Catalogue {
+        self.catalogue.get_or_init(|| {
+            let named = self.labfile.as_ref().ok().and_then(|labfile| labfile.catalogue.as_deref());
+            Catalogue::load(named).unwrap_or_default()
+        })
     }
 
     /// How to get into a machine. `fresh`: it may not know the lab's own key yet.

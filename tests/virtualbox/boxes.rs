@@ -41,6 +41,26 @@ fn a_machine_becomes_a_box() {
     });
 }
 
+#[test]
+#[ignore = "drives the real VirtualBox: run by scripts/test"]
+fn what_the_catalogue_asks_for_comes_before_the_labfile() {
+    hastily(|virtualbox, lab| {
+        let customize = |vram: &str| format!(r#"["modifyvm", "{{id}}", "--vram", "{vram}"]"#);
+        let entry = format!(
+            r#"{{"name": "demo", "description": "demo", "guest": {{"family": "debian"}}, "arch": "x86_64", "hints": ["none"],
+                "virtualbox": {{"customize": [["modifyvm", "{{id}}", "--paravirtprovider", "legacy"], {}]}}}}"#,
+            customize("9")
+        );
+        lab.write("lab/own.json", &entry);
+        let own = format!("[machine.solo.virtualbox]\ncustomize = [{}]\n", customize("17"));
+        lab.labfile(&(HASTY.replace("[lab]\n", "[lab]\ncatalog = \"own.json\"\n") + &own));
+        up_hastily(lab);
+        let uuid = virtualbox.find("solo");
+        assert_eq!(virtualbox.info(&uuid, "paravirtprovider"), "legacy");
+        assert_eq!(virtualbox.info(&uuid, "vram"), "17");
+    });
+}
+
 fn same(a: &Path, b: &Path) -> bool {
     let open = |path: &Path| std::io::BufReader::new(std::fs::File::open(path).unwrap());
     let (mut a, mut b) = (open(a), open(b));

@@ -38,6 +38,9 @@ pub struct CatalogueBox {
     pub guest: Guest,
     /// Its processor architecture.
     pub arch: Arch,
+    /// What its machines need on VirtualBox.
+    #[serde(default)]
+    pub virtualbox: OnVirtualBox,
     /// Its versions, the best first. None for a box that one makes oneself.
     #[serde(default)]
     pub versions: Vec<Release>,
@@ -61,6 +64,15 @@ pub struct Guest {
     /// The lines of `sources.list` for a release that left the main mirrors; `release` is given then.
     #[serde(default)]
     pub apt_sources: Vec<String>,
+}
+
+/// What a box's machines need on VirtualBox, beyond what it says itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnVirtualBox {
+    /// Calls of `modifyvm`, as the Labfile's `customize` has them, which comes after them.
+    #[serde(default)]
+    pub customize: Vec<Vec<String>>,
 }
 
 /// A version of a box, and where it is.
@@ -227,6 +239,10 @@ fn parse(text: &str, path: &Path) -> Result<CatalogueBox> {
     }
     if guest.apt_sources.iter().any(|line| !line.starts_with("deb ") || line.contains('\n')) {
         return Err(wrong("a line of `apt_sources` begins with `deb `".to_owned()));
+    }
+    let is_modification = |call: &Vec<String>| matches!(call.as_slice(), [verb, id, _, ..] if verb == "modifyvm" && id == "{id}");
+    if !entry.virtualbox.customize.iter().all(is_modification) {
+        return Err(wrong("a call of `customize` begins with `modifyvm`, `{id}`".to_owned()));
     }
     for source in entry.versions.iter().flat_map(|release| &release.sources) {
         let is_sum = |hex: &Option<String>, algorithm: Algorithm| {

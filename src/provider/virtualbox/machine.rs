@@ -100,7 +100,7 @@ impl Given {
         for call in &self.customize {
             manage.ask(call).map_err(|error| {
                 error.hint(format!(
-                    "this call stands in the Labfile: `customize` in [machine.{}.virtualbox]",
+                    "this call stands in the Labfile (`customize` in [machine.{}.virtualbox]), or in the catalogue's entry of its box",
                     machine.name
                 ))
             })?;

@@ -48,7 +48,11 @@ fn memory(machines: Option<u64>, needs: &Needs, total: Option<u64>, available: O
     const NAME: &str = "memory";
     let Some(total) = total else { return Check::skipped(NAME, "not looked at on this system") };
     let Some(machines) = machines else {
-        return Check::pass(NAME, format!("{} in all", gib(total)), "no Labfile says how much is needed");
+        return Check::pass(
+            NAME,
+            format!("{} in all", gib(total)),
+            "no Labfile that can be read says how much is needed",
+        );
     };
     let wanted = (needs.memory_mib << 20) + machines * OVERHEAD;
     let guess = match needs.guessed.as_slice() {

@@ -92,7 +92,7 @@ fn known_bad(host: &Host, version: Version, bad: Outcome) -> Option<Check> {
 
 fn module(host: &Host, version: Version, bad: Outcome) -> Check {
     const MODULE: &str = "virtualbox-module";
-    let load = "Debian, Ubuntu: sudo apt-get install virtualbox-dkms; others: sudo /sbin/vboxconfig; \
+    let load = "Debian, Ubuntu: sudo apt-get install virtualbox-dkms linux-headers-$(uname -r); others: sudo /sbin/vboxconfig; \
                 with Secure Boot on, the module has to be signed";
     if !host.has("/dev/vboxdrv") {
         let what = if host.module("vboxdrv") {
@@ -116,7 +116,11 @@ fn module(host: &Host, version: Version, bad: Outcome) -> Check {
 fn rival(host: &Host, version: Version, bad: Outcome) -> Check {
     const RIVAL: &str = "virtualbox-rival";
     let Some(kvm) = ["kvm_intel", "kvm_amd"].into_iter().find(|name| host.module(name)) else {
-        return Check::pass(RIVAL, "KVM's module is not loaded", "VirtualBox has the processor to itself");
+        return Check::pass(
+            RIVAL,
+            "neither kvm_intel nor kvm_amd is loaded",
+            "VirtualBox has the processor to itself",
+        );
     };
     // Missing before 6.12, where a running machine alone takes it.
     let holds = host.line("/sys/module/kvm/parameters/enable_virt_at_load");
@@ -196,8 +200,8 @@ fn range(subject: &Subject<'_>, version: Version, bad: Outcome) -> Option<Check>
             "VirtualBox refuses the lab's network",
         )
         .todo(format!(
-            "add this line to {}: * {range}; or take a range within 192.168.56.0/21",
-            ranges::ALLOWED
+            "{}; or take a range within 192.168.56.0/21",
+            ranges::to_allow(rules.as_deref(), range)
         ))
     })
 }

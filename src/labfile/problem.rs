@@ -182,7 +182,7 @@ impl From<Report> for Error {
     /// One error for all the mistakes; its detail is the rendered text, without colour.
     fn from(report: Report) -> Error {
         Error::new(Kind::BadLabfile, format!("{} has {}", report.file, report.summary()))
-            .detail(report.render(false))
+            .detail(report.render(false).trim_end())
             .hint("correct the Labfile, then check it with: lab validate")
     }
 }

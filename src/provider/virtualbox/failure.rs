@@ -131,7 +131,7 @@ impl Failure {
         ]) {
             return Some(
                 failed("VirtualBox's kernel module is not loaded")
-                    .hint("Debian, Ubuntu: sudo apt-get install virtualbox-dkms; others: sudo /sbin/vboxconfig")
+                    .hint("Debian, Ubuntu: sudo apt-get install virtualbox-dkms linux-headers-$(uname -r); others: sudo /sbin/vboxconfig")
                     .hint("with Secure Boot on, the module has to be signed: https://www.virtualbox.org/wiki/Linux_Downloads")
                     .hint("macOS: allow Oracle's extension in System Settings, Privacy & Security"),
             );

@@ -1,7 +1,6 @@
 //! Which ranges of addresses a host-only network may have on this computer.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
 
 use super::version::Version;
 use crate::error::{Error, Kind, Result};
@@ -82,7 +81,7 @@ pub(super) fn check(range: Range, version: Version, own: Option<&str>) -> Result
     if cfg!(unix) && version.is_at_least(6, 1, 28) {
         let rules = std::fs::read_to_string(ALLOWED).ok();
         if !allows(rules.as_deref(), range) {
-            return Err(forbidden(range));
+            return Err(forbidden(rules.as_deref(), range));
         }
     }
     match routes().into_iter().find(|route| clashes(route, range, own)) {
@@ -103,18 +102,25 @@ pub(super) fn taken(range: Range, theirs: Range, how: &str) -> Error {
         )
 }
 
-fn forbidden(range: Range) -> Error {
+fn forbidden(rules: Option<&str>, range: Range) -> Error {
     Error::new(
         Kind::WrongState,
         format!("VirtualBox does not allow the private network {range} on this computer"),
     )
-    .detail(if Path::new(ALLOWED).exists() {
-        format!("{ALLOWED} does not name it")
-    } else {
-        format!("{ALLOWED} is not there, so only 192.168.56.0/21 is allowed")
+    .detail(match rules {
+        Some(_) => format!("{ALLOWED} does not name it"),
+        None => format!("{ALLOWED} is not there, so only 192.168.56.0/21 is allowed"),
     })
-    .hint(format!("add this line to {ALLOWED}: * {range}"))
+    .hint(to_allow(rules, range))
     .hint("or take a range within 192.168.56.0/21, or leave this computer out: [network] kind = \"internal\"")
+}
+
+/// What has to be written for `range` to be allowed. A new file ends what holds without one, for other labs too: it has to say that as well.
+pub(crate) fn to_allow(rules: Option<&str>, range: Range) -> String {
+    match rules {
+        Some(_) => format!("add this line to {ALLOWED}: * {range}"),
+        None => format!("write this line into the new file {ALLOWED}: {ALLOWED_BY_DEFAULT} {range}"),
+    }
 }
 
 /// Whether `rules`, the text of [`ALLOWED`], allow `range`: a line has a star and then ranges.
@@ -207,7 +213,15 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_line() {
-        let error = forbidden(range("10.0.0.0/24"));
-        assert!(error.hints()[0].ends_with("/etc/vbox/networks.conf: * 10.0.0.0/24"), "{:?}", error.hints());
+        let range = range("10.0.0.0/24");
+        for (rules, line) in [
+            (Some("* 192.168.0.0/16\n"), "* 10.0.0.0/24"),
+            // What was allowed stays so.
+            (None, "* 192.168.56.0/21 10.0.0.0/24"),
+        ] {
+            let error = forbidden(rules, range);
+            assert!(error.hints()[0].ends_with(&format!("/etc/vbox/networks.conf: {line}")), "{error:?}");
+            assert!(allows(Some(line), range));
+        }
     }
 }

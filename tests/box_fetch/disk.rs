@@ -62,8 +62,8 @@ fn a_disk_that_fills_up_meanwhile_costs_no_more_than_seconds() {
     let to_fill = filler.clone();
     let server = BoxServer::start(move |n, request| {
         if n == 0 {
-            // The room has been asked for; then somebody else takes it.
-            let reply = Reply::file(&body, request).trickle(1_000_000, std::time::Duration::from_millis(150));
+            // The room has been asked for; then somebody else takes it, which is over long before the last byte has come.
+            let reply = Reply::file(&body, request).trickle(1_000_000, std::time::Duration::from_millis(600));
             let file = std::fs::File::create(&to_fill).unwrap();
             std::thread::spawn(move || {
                 // After a note of what has come; it is written about every two seconds.

@@ -92,6 +92,11 @@ fn texts_that_mean_harm_end_soon() {
         "too many rounds",
     );
     refused(&configured("s = 'xxxxxxxx'\n100.times { s = s + s }"), "too many rounds");
+    refused(b"def a\n  a\nend\nVagrant.configure('2') { |config| a }", "nested");
+    refused(
+        b"def b(n)\n  n < 30 ? b(n + 1) + b(n + 1) : 1\nend\nVagrant.configure('2') { |config| b(0) }",
+        "too many rounds",
+    );
     let deep = format!("x = {}1", "!".repeat(100_000));
     assert!(soon(&configured(&deep)).is_err());
     // None of these may end in anything but an answer.

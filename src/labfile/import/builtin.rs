@@ -3,6 +3,7 @@
 use lib_ruby_parser::Node;
 use lib_ruby_parser::nodes;
 
+use super::data;
 use super::eval::{Eval, Walk};
 use super::methods::{formatted, rounds};
 use super::value::{Scope, Value};
@@ -19,7 +20,13 @@ impl Eval<'_> {
     ) -> Walk {
         let Some(receiver_node) = receiver else {
             let arguments = self.values(arguments)?;
-            return Ok(self.kernel(node, method, &arguments));
+            return match self.own.get(method).copied() {
+                Some(_) if block.is_some() => {
+                    Ok(Value::unknown("a method of one's own is not run with a block"))
+                }
+                Some(def) => self.own_method(def, arguments),
+                None => Ok(self.kernel(node, method, &arguments)),
+            };
         };
         let receiver = self.value(receiver_node)?;
         let arguments = self.values(arguments)?;
@@ -176,12 +183,53 @@ impl Eval<'_> {
                 }
                 _ => self.of_unknown(arguments, "which file is meant is not known"),
             },
+            ("File" | "IO", "read" | "open") if block.is_none() => self.file(line, arguments)?,
+            ("YAML" | "Psych", "load_file" | "safe_load_file" | "unsafe_load_file") => {
+                let text = self.file(line, arguments)?;
+                self.data(&text, data::yaml)?
+            }
+            ("JSON", "load_file") => {
+                let text = self.file(line, arguments)?;
+                self.data(&text, data::json)?
+            }
+            ("YAML" | "Psych", "load" | "safe_load" | "unsafe_load") => {
+                self.data(arguments.first().unwrap_or(&Value::Nil), data::yaml)?
+            }
+            ("JSON", "parse" | "load") => self.data(arguments.first().unwrap_or(&Value::Nil), data::json)?,
             ("YAML" | "JSON" | "TOML" | "IniFile", _) | ("File" | "IO", "read" | "open" | "readlines") => {
                 let file = word(0).unwrap_or("that file");
                 Value::unknown(format!("`{name}.{method}` is not run, and what {file} says is not known"))
             }
             _ => Value::unknown(format!("`{name}.{method}` is not run")),
         })
+    }
+
+    /// The text of the file that the first of `arguments` names.
+    fn file(&mut self, line: usize, arguments: &[Value]) -> Walk {
+        let Some(path) = arguments.first().and_then(Value::word) else {
+            return Ok(self.of_unknown(arguments, "which file is meant is not known"));
+        };
+        Ok(match data::read(self.around.dir, path) {
+            Ok(text) => {
+                self.made(text.len())?;
+                self.note(
+                    line,
+                    format!("what {} says now stands in the Labfile, and does not follow it", lexical(path)),
+                );
+                Value::text(text)
+            }
+            Err(why) => Value::unknown(why),
+        })
+    }
+
+    /// What a text says, as `read` reads it.
+    fn data(&mut self, text: &Value, read: fn(&str) -> Result<Value, String>) -> Walk {
+        let Some(text) = text.word() else {
+            return Ok(Value::unknown(text.why_unknown().unwrap_or("what is to be read is no text")));
+        };
+        // What it becomes is larger than its text, by no more than the reader allows.
+        self.made(text.len().saturating_mul(16))?;
+        Ok(read(text).unwrap_or_else(Value::unknown))
     }
 
     /// Why a call with these arguments is not known.

@@ -7,6 +7,7 @@ use lib_ruby_parser::Node;
 use lib_ruby_parser::nodes;
 
 use super::model::Found;
+use super::own::{self, Methods};
 use super::value::{Object, Scope, Value};
 use super::{Around, Note, bad};
 use crate::error::{Error, Result};
@@ -28,6 +29,8 @@ pub(super) enum Stop {
     Next,
     /// `break`: the rest of the loop is left out.
     Break,
+    /// `return`: the rest of the method is left out.
+    Return(Value),
     /// It takes too long, or is too large.
     Error(Error),
 }
@@ -51,13 +54,15 @@ pub(super) struct Eval<'a> {
     pub(super) variables: HashMap<String, Value>,
     /// The machine whose block is being read: `config` of an outer block means it there.
     pub(super) machine: Option<usize>,
+    /// The file's own methods.
+    pub(super) own: Methods<'a>,
     steps: usize,
     made: usize,
     depth: usize,
 }
 
 /// Reads a whole Vagrantfile.
-pub(super) fn run(tree: &Node, text: &str, around: &Around<'_>) -> Result<Found> {
+pub(super) fn run<'a>(tree: &'a Node, text: &'a str, around: &'a Around<'a>) -> Result<Found> {
     let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
     let mut eval = Eval {
         around,
@@ -66,12 +71,13 @@ pub(super) fn run(tree: &Node, text: &str, around: &Around<'_>) -> Result<Found>
         line_starts,
         variables: HashMap::new(),
         machine: None,
+        own: own::methods(tree),
         steps: 0,
         made: 0,
         depth: 0,
     };
     match eval.statement(tree) {
-        Ok(_) | Err(Stop::Next | Stop::Break) => {}
+        Ok(_) | Err(Stop::Next | Stop::Break | Stop::Return(_)) => {}
         Err(Stop::Error(error)) => return Err(error),
     }
     if !eval.found.configured {
@@ -260,6 +266,14 @@ impl<'a> Eval<'a> {
                 let rounds = super::methods::rounds(&items, "each", &[]);
                 self.rounds(node, &round.iterator, round.body.as_deref(), rounds)?
             }
+            Node::Return(end) => {
+                let value = match self.values(&end.args)?.as_slice() {
+                    [] => Value::Nil,
+                    [only] => only.clone(),
+                    several => Value::list(several.to_vec()),
+                };
+                return Err(Stop::Return(value));
+            }
             Node::Next(_) => return Err(Stop::Next),
             Node::Break(_) => return Err(Stop::Break),
             Node::Index(index) => {
@@ -275,7 +289,10 @@ impl<'a> Eval<'a> {
                 }
                 _ => Value::unknown("is not run"),
             },
-            Node::Def(_) | Node::Defs(_) => Value::unknown("methods of one's own are not run"),
+            Node::Def(def) if self.own.contains_key(def.name.as_str()) => Value::Nil,
+            Node::Def(_) | Node::Defs(_) => {
+                Value::unknown("a method that is made within something else is not run")
+            }
             Node::Class(_) | Node::Module(_) => Value::unknown("classes and modules are not run"),
             Node::While(_) | Node::Until(_) | Node::WhilePost(_) | Node::UntilPost(_) => {
                 Value::unknown("loops with a condition are not run, and what is in them is left out")
@@ -441,7 +458,7 @@ impl<'a> Eval<'a> {
     }
 
     /// A block's body, whose last statement may be a setting like any other.
-    fn block_body(&mut self, body: Option<&Node>) -> Walk {
+    pub(super) fn block_body(&mut self, body: Option<&Node>) -> Walk {
         let Some(body) = body else { return Ok(Value::Nil) };
         let value = self.value(body)?;
         let last = match body {

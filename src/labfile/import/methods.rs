@@ -103,7 +103,8 @@ fn text_method(text: &str, method: &str, arguments: &[Value]) -> Option<Value> {
             let digits = text.trim_start().split(|c: char| !c.is_ascii_digit() && c != '-').next();
             Some(Value::Int(digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)))
         }
-        ("to_str", []) => plain(text.to_owned()),
+        // `read`: of a file that was opened, of which the text is all that matters.
+        ("to_str" | "read", []) => plain(text.to_owned()),
         ("upcase", []) => plain(text.to_uppercase()),
         ("downcase", []) => plain(text.to_lowercase()),
         ("capitalize", []) => {

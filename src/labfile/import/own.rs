@@ -47,7 +47,8 @@ impl Eval<'_> {
     /// Gives its parameters their values.
     fn parameters(&mut self, parameters: Option<&Node>, mut arguments: Vec<Value>) -> Walk<()> {
         let Some(Node::Args(nodes::Args { args, .. })) = parameters else { return Ok(()) };
-        let named = args.iter().any(|one| matches!(one, Node::Kwarg(_) | Node::Kwoptarg(_)));
+        let named =
+            args.iter().any(|one| matches!(one, Node::Kwarg(_) | Node::Kwoptarg(_) | Node::Kwrestarg(_)));
         let by_name = match arguments.last() {
             Some(Value::Map(_)) if named => arguments.pop(),
             _ => None,
@@ -91,6 +92,24 @@ impl Eval<'_> {
                         None => self.value(&argument.default)?,
                     };
                     self.variables.insert(argument.name.clone(), value);
+                }
+                Node::Kwrestarg(rest) => {
+                    let taken = |key: &Value| {
+                        args.iter().any(|one| match one {
+                            Node::Kwarg(nodes::Kwarg { name, .. })
+                            | Node::Kwoptarg(nodes::Kwoptarg { name, .. }) => key.word() == Some(name),
+                            _ => false,
+                        })
+                    };
+                    let pairs = match &by_name {
+                        Some(Value::Map(pairs)) => {
+                            pairs.iter().filter(|(key, _)| !taken(key)).cloned().collect()
+                        }
+                        _ => Vec::new(),
+                    };
+                    if let Some(name) = &rest.name {
+                        self.variables.insert(name.clone(), Value::Map(std::rc::Rc::new(pairs)));
+                    }
                 }
                 Node::Blockarg(argument) => {
                     if let Some(name) = &argument.name {

@@ -15,6 +15,9 @@ use crate::error::{Error, Kind, Result};
 use crate::provider::MachineSpec;
 use crate::unlink;
 
+/// How often a machine is made known to VirtualBox before it is taken for damaged.
+const REGISTER_TRIES: u32 = 3;
+
 /// Removes a machine, in whatever state it is, and what killed commands left of it. Disks in its folder that lab did not make
 /// are moved to its `kept_dir`.
 ///
@@ -124,15 +127,35 @@ pub(super) fn look_after(manage: Manage<'_>, machine: &MachineSpec) -> Result<Be
         Found::Nothing => {}
     }
     if let Some(settings) = was_whole {
-        return match register(manage, &settings)? {
-            None => Ok(Before::Machine),
-            Some(failure) => Err(unreadable(machine).detail(failure.words())),
-        };
+        return make_known(manage, machine, &settings);
     }
     take_out_all(manage, &files.folder(), &machine.kept_dir)?;
     unlink::folder(&files.folder())?;
     unlink::file(&files.given())?;
     Ok(Before::Nothing)
+}
+
+/// Makes a whole machine known to VirtualBox again. Once in a while, on a busy computer, it takes one and does not find its disks
+/// (seen with 7.2): taken out and in again, it does.
+fn make_known(manage: Manage<'_>, machine: &MachineSpec, settings: &Path) -> Result<Before> {
+    let mut refused = None;
+    for _ in 0..REGISTER_TRIES {
+        refused = register(manage, settings)?;
+        if refused.is_none() {
+            match find(manage, &machine.id)? {
+                Found::Broken(failure) => {
+                    refused = Some(failure);
+                    unregister(manage, &machine.id)?;
+                }
+                Found::Whole(_) | Found::Nothing => return Ok(Before::Machine),
+            }
+        }
+    }
+    let error = unreadable(machine);
+    Err(match refused {
+        Some(failure) => error.detail(failure.words()),
+        None => error,
+    })
 }
 
 /// What VirtualBox has under an id.

@@ -2,6 +2,7 @@
 //!
 //! - [`up`] brings machines forward ([`records`] decides, [`converge`] takes the steps, [`session`] works
 //!   in the guest), [`down`] takes them back, [`snapshots`] keeps them, [`run`] uses ready ones, [`check`] and [`status`] look;
+//! - [`place`] says where a lab is, [`mod@select`] which of its machines a command is for, [`report`] how they came out;
 //! - [`crew`] lets all machines go side by side;
 //! - [`supply`] gets the boxes that a Labfile asks for, and holds the lab to them; [`package`] makes a box of a
 //!   machine; [`shelf`] knows the boxes together with the labs and base images that hang on them;
@@ -21,11 +22,14 @@ pub mod hosts;
 pub mod lock;
 pub mod log;
 pub mod package;
+mod place;
 pub mod ports;
 pub mod providers;
 mod records;
 pub mod redact;
+mod report;
 pub mod run;
+mod select;
 mod session;
 pub mod shelf;
 pub mod snapshots;
@@ -36,18 +40,17 @@ pub mod supply;
 pub mod up;
 mod watch;
 
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::boxes::catalogue::Catalogue;
 use crate::boxes::{self, Task};
 use crate::cancel::Cancel;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::guest::Access;
 use crate::guest::keys::{self, LabKey};
+use crate::labfile::Labfile;
 use crate::labfile::model::{Machine, NetworkKind};
-use crate::labfile::{self, Labfile, LoadError, Loaded};
 use crate::provider::{MachineSpec, PrivateNetwork, Provider, Settings};
 
 use event::{Bytes, Event, Outcome, Phase, Sink};
@@ -56,6 +59,10 @@ use lock::Lock;
 use log::LabLog;
 use ports::Ports;
 use state::{Record, State};
+
+pub use place::Place;
+pub use report::Report;
+pub use select::select;
 
 /// What every command has: where to keep things, whom to tell, when to stop.
 pub struct Context<'a> {
@@ -108,55 +115,6 @@ pub struct Lab<'a> {
     key: Mutex<Option<LabKey>>,
     /// Once it has been asked for.
     catalogue: OnceLock<Catalogue>,
-}
-
-/// Where a lab is: the folder of its Labfile, and the Labfile if it can be read.
-pub struct Place {
-    /// The folder.
-    pub dir: PathBuf,
-    /// The Labfile, or why it cannot be read.
-    pub labfile: Result<Labfile>,
-    /// What is odd in it, or wrong.
-    pub problems: Option<labfile::Report>,
-}
-
-impl Place {
-    /// The lab of `start`: the Labfile there or in a folder above; or, where there is none, the
-    /// `.lab/` that one left behind.
-    ///
-    /// # Errors
-    /// [`Kind::NoLabfile`].
-    pub fn find(start: &Path) -> Result<Self> {
-        match labfile::find(start) {
-            Ok(path) => {
-                let dir = path.parent().unwrap_or(start).to_owned();
-                let (labfile, problems) = match labfile::load(&path) {
-                    Ok(Loaded { labfile, warnings }) => (Ok(labfile), Some(warnings)),
-                    Err(error) => {
-                        let problems = match &error {
-                            LoadError::Mistakes(report) => Some(report.clone()),
-                            LoadError::Unreadable(_) => None,
-                        };
-                        (Err(error.into()), problems)
-                    }
-                };
-                Ok(Place { dir, labfile, problems })
-            }
-            Err(error) => {
-                let start = std::path::absolute(start).unwrap_or_else(|_| start.to_owned());
-                let left = start.ancestors().find(|dir| LabFiles::beside(dir).state().is_file());
-                match left {
-                    Some(dir) => Ok(Place { dir: dir.to_owned(), labfile: Err(error), problems: None }),
-                    None => Err(error),
-                }
-            }
-        }
-    }
-
-    /// The files of the lab.
-    pub fn files(&self) -> LabFiles {
-        LabFiles::beside(&self.dir)
-    }
 }
 
 impl<'a> Lab<'a> {
@@ -389,111 +347,5 @@ impl<'a> Lab<'a> {
         sink.emit(Event::End);
         let machines = jobs.iter().map(|job| job.machine.clone()).zip(results).collect();
         Report { machines }
-    }
-}
-
-/// How the machines of a command came out, in the order of the Labfile.
-#[derive(Debug)]
-pub struct Report {
-    /// Each machine's outcome.
-    pub machines: Vec<(String, Result<Outcome>)>,
-}
-
-impl Report {
-    /// `Ok` when all went well. The particulars have been told as events already, so the error only
-    /// sums up; its kind is that of the failures where they agree.
-    pub fn into_result(self) -> Result<()> {
-        let total = self.machines.len();
-        let failed: Vec<(String, Error)> = self
-            .machines
-            .into_iter()
-            .filter_map(|(machine, result)| result.err().map(|error| (machine, error)))
-            // What was not begun because of another's failure is not a reason of its own.
-            .collect();
-        let mut kinds: Vec<Kind> = failed
-            .iter()
-            .map(|(_, error)| error.kind())
-            .filter(|kind| *kind != Kind::DependencyFailed)
-            .collect();
-        kinds.dedup();
-        let names: Vec<&str> = failed.iter().map(|(machine, _)| machine.as_str()).collect();
-        match (failed.is_empty(), kinds.as_slice()) {
-            (true, _) => Ok(()),
-            // Whoever stopped it knows why not all is well.
-            (false, kinds) if kinds.contains(&Kind::Interrupted) => {
-                Err(Error::new(Kind::Interrupted, "stopped")
-                    .hint("run the same command again to go on from here, or `lab destroy` to clean up"))
-            }
-            (false, kinds) => {
-                let kind = if let [kind] = kinds { *kind } else { Kind::SomeMachinesFailed };
-                Err(Error::new(
-                    kind,
-                    format!("{} of {total} machines failed: {}", names.len(), names.join(", ")),
-                ))
-            }
-        }
-    }
-}
-
-/// `asked` in the order of `names`; all of them where nothing is asked.
-///
-/// # Errors
-/// [`Kind::UnknownMachine`], with the nearest name.
-pub fn select(names: &[String], asked: &[String]) -> Result<Vec<String>> {
-    if asked.is_empty() {
-        return Ok(names.to_vec());
-    }
-    for name in asked {
-        if !names.contains(name) {
-            let near = names
-                .iter()
-                .map(|known| (strsim::damerau_levenshtein(known, name), known))
-                .min()
-                .filter(|(distance, known)| *distance <= known.len() / 2 + 1);
-            let error = Error::new(Kind::UnknownMachine, format!("there is no machine {name} in this lab"));
-            return Err(match near {
-                Some((_, near)) => error.hint(format!("did you mean {near}?")),
-                None => error,
-            }
-            .hint(format!("its machines are: {}", names.join(", "))));
-        }
-    }
-    Ok(names.iter().filter(|name| asked.contains(name)).cloned().collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names() -> Vec<String> {
-        ["web1", "web2", "db1"].map(str::to_owned).to_vec()
-    }
-
-    #[test]
-    fn a_misspelt_machine_gets_the_nearest_name() {
-        let error = select(&names(), &["wbe1".to_owned()]).unwrap_err();
-        assert_eq!(error.kind(), Kind::UnknownMachine);
-        assert_eq!(error.hints()[0], "did you mean web1?");
-    }
-
-    #[test]
-    fn the_labfiles_order_is_kept() {
-        let asked = ["db1".to_owned(), "web1".to_owned()];
-        assert_eq!(select(&names(), &asked).unwrap(), ["web1", "db1"]);
-    }
-
-    #[test]
-    fn a_report_speaks_with_one_kind_where_the_failures_agree() {
-        let failed = |kind| Err(Error::new(kind, "why"));
-        let report = Report {
-            machines: vec![
-                ("db1".to_owned(), failed(Kind::ProvisionFailed)),
-                ("web1".to_owned(), failed(Kind::DependencyFailed)),
-                ("web2".to_owned(), Ok(Outcome::Ready)),
-            ],
-        };
-        let error = report.into_result().unwrap_err();
-        assert_eq!(error.kind(), Kind::ProvisionFailed);
-        assert_eq!(error.message(), "2 of 3 machines failed: db1, web1");
     }
 }

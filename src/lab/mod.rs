@@ -146,13 +146,20 @@ impl<'a> Lab<'a> {
             }
             return Ok(None);
         };
-        Self::with_state(context, place, lock, state).map(Some)
+        let provider = providers::by_name(&state.provider, &context.home)?;
+        Self::with_state(context, place, lock, state, provider).map(Some)
     }
 
-    fn with_state(context: &'a Context<'a>, place: Place, lock: Option<Lock>, state: State) -> Result<Self> {
+    fn with_state(
+        context: &'a Context<'a>,
+        place: Place,
+        lock: Option<Lock>,
+        state: State,
+        provider: Box<dyn Provider>,
+    ) -> Result<Self> {
         let files = place.files();
         Ok(Lab {
-            provider: providers::by_name(&state.provider, &context.home)?,
+            provider,
             ports: Ports::of(&context.home, &state.lab_id, &place.dir),
             store: state::Store::opened(files.state(), state),
             labfile: place.labfile,

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::guest::{access, keys};
 use crate::labfile::Labfile;
 use crate::labfile::model::Machine;
-use crate::provider::{Availability, MachineSpec, PowerState};
+use crate::provider::{Availability, MachineSpec, PowerState, Provider};
 
 use super::event::Event;
 use super::files::{choose_run_dir, make_run_dir};
@@ -55,7 +55,7 @@ pub fn up(context: &Context<'_>, place: Place, options: &Options) -> Result<Repo
     context.log.begin(&files.log(), &context.command);
     let known = state::read(&files.state())?;
     let begun = begin(context, &place, &labfile, options, &machines, known.as_ref());
-    let Begun { images, state, checked } = match (begun, &known) {
+    let Begun { images, state, provider, checked } = match (begun, &known) {
         (Ok(begun), _) => begun,
         (Err(error), Some(_)) => return Err(error),
         (Err(error), None) => {
@@ -76,7 +76,7 @@ pub fn up(context: &Context<'_>, place: Place, options: &Options) -> Result<Repo
     if !files.state().exists() {
         state::Store::create(files.state(), state.clone())?;
     }
-    let lab = Lab::with_state(context, place, Some(lock), state)?;
+    let lab = Lab::with_state(context, place, Some(lock), state, provider)?;
     lab.tell_of_strangers(&all);
     let before = match lab.get_ready_to_go(&machines, &images, checked) {
         Ok(before) => before,
@@ -114,6 +114,8 @@ struct Begun {
     images: Images,
     /// The lab's state, or a new one.
     state: State,
+    /// The one that `state` names; what it has found out about this computer, it knows.
+    provider: Box<dyn Provider>,
     /// What the provider says of itself, where it has been asked.
     checked: Option<Availability>,
 }
@@ -129,8 +131,8 @@ fn begin(
 ) -> Result<Begun> {
     access::check_installed()?;
     let images = supply::boxes(context, place, labfile, machines, known)?;
-    let (state, checked) = match known {
-        Some(state) => (state.clone(), None),
+    let (state, provider, checked) = match known {
+        Some(state) => (state.clone(), providers::by_name(&state.provider, &context.home)?, None),
         None => {
             providers::forget(&place.files(), &context.home)?;
             let first = images.first().ok_or_else(|| Error::internal("a new lab without a box"))?;
@@ -139,10 +141,10 @@ fn begin(
             if let Some(why) = chosen.why {
                 context.sink.note(why);
             }
-            (new_state(chosen.provider.name()), Some(chosen.availability))
+            (new_state(chosen.provider.name()), chosen.provider, Some(chosen.availability))
         }
     };
-    Ok(Begun { images, state, checked })
+    Ok(Begun { images, state, provider, checked })
 }
 
 /// The machines asked for and all that they come after, as jobs in the Labfile's order.

@@ -123,7 +123,7 @@ impl<'a> Lab<'a> {
     /// With `change`, its lock is held until the value is dropped.
     ///
     /// # Errors
-    /// [`Kind::LabLocked`], those of reading the state, and those of [`providers::by_name`].
+    /// [`crate::error::Kind::LabLocked`], those of reading the state, and those of [`providers::by_name`].
     pub fn open(context: &'a Context<'a>, place: Place, change: bool) -> Result<Option<Self>> {
         let files = place.files();
         if !files.root().is_dir() {
@@ -225,7 +225,7 @@ impl<'a> Lab<'a> {
     /// The machines that a command is about: `asked`, or all of them.
     ///
     /// # Errors
-    /// [`Kind::UnknownMachine`], with the nearest name.
+    /// [`crate::error::Kind::UnknownMachine`], with the nearest name.
     pub fn select(&self, asked: &[String]) -> Result<Vec<String>> {
         select(&self.names(), asked)
     }

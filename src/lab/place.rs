@@ -22,7 +22,7 @@ impl Place {
     /// `.lab/` that one left behind.
     ///
     /// # Errors
-    /// [`Kind::NoLabfile`].
+    /// [`crate::error::Kind::NoLabfile`].
     pub fn find(start: &Path) -> Result<Self> {
         match labfile::find(start) {
             Ok(path) => {

@@ -50,8 +50,8 @@ pub fn write_insecure_key(path: &Path) -> Result<()> {
     put(path, INSECURE_KEY.as_bytes(), true)
 }
 
-/// Makes a pair in a folder of its own and puts it in place, the public half first. The private half
-/// is what counts as "there": who comes second keeps the first one's.
+/// Makes a pair in a folder of its own and puts it in place. The private half is what counts as "there": who
+/// comes second keeps the first one's. The public half goes beside it afterwards, if it is the one to it.
 fn generate(path: &Path, cancel: &Cancel) -> Result<()> {
     let dir = parent(path);
     let work = tempfile::Builder::new()
@@ -70,15 +70,17 @@ fn generate(path: &Path, cancel: &Cancel) -> Result<()> {
         .missing_hint(super::access::MISSING)
         .run(cancel)?;
     let private = std::fs::read(&made).map_err(|source| Error::io("read", &made, &source))?;
-    put(path, &private, false)
+    put(path, &private, false)?;
+    match (std::fs::read(path), std::fs::read(made.with_extension("pub"))) {
+        (Ok(placed), Ok(public)) if placed == private => put(&beside(path), &public, true),
+        _ => Ok(()),
+    }
 }
 
 /// The public half of the key at `path`. It is read from `….pub` only where that belongs to the
 /// private half; else it is worked out anew, since whoever was killed may have left none or another's.
 fn public_key(path: &Path, cancel: &Cancel) -> Result<String> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".pub");
-    let beside = PathBuf::from(beside);
+    let beside = beside(path);
     let newer = |a: &Path, b: &Path| -> Option<bool> {
         Some(a.metadata().ok()?.modified().ok()? >= b.metadata().ok()?.modified().ok()?)
     };
@@ -123,6 +125,13 @@ fn put(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
         Err(failed) => Err(Error::io("write", path, &failed.error)),
         Ok(_) => Ok(()),
     }
+}
+
+/// Where the public half of the key at `path` is.
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".pub");
+    PathBuf::from(beside)
 }
 
 fn parent(path: &Path) -> &Path {

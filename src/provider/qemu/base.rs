@@ -1,4 +1,4 @@
-//! Disks: one base per box, made once; one overlay per machine, made in a moment.
+//! The base of a box: its disk as qcow2, made once and never changed. Machines have overlays over it ([`super::overlay`]).
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::files::{self, DISK, Files};
+use super::files::{self, Files};
 use super::version::Programs;
 use crate::atomic;
 use crate::boxes::{self, BoxImage};
@@ -19,7 +19,7 @@ use crate::process::{Cmd, Stream};
 use crate::provider::{Base, DiskForm, SharedDir};
 use crate::unlink;
 
-/// How long looking at an image, or making an empty one, may take on a slow disk.
+/// How long looking at an image may take on a slow disk.
 const IMG_PATIENCE: Duration = Duration::from_secs(60);
 /// What is left free on the disk when a base is made, in bytes: the machines need some too.
 const HEADROOM: u64 = 256 << 20;
@@ -49,7 +49,7 @@ pub(super) fn prepare(
     if base.exists() {
         return Ok(());
     }
-    let prefix = format!("{}.part-", image.digest);
+    let prefix = files::part_prefix(&image.digest);
     remove_leftovers(&folder, &prefix)?;
     inspect(programs, image, cancel)?;
     check_space(programs, image, &folder, cancel)?;
@@ -77,7 +77,8 @@ pub(super) fn remove(shared: &SharedDir, digest: &str) -> Result<()> {
         return Ok(());
     }
     // Whoever converts this box now starts over.
-    remove_leftovers(&folder, &format!("{digest}.part-"))?;
+    remove_leftovers(&folder, &files::part_prefix(digest))?;
+    remove_leftovers(&folder, &files::empty_overlay_prefix(digest))?;
     unlink::file(&lock_path(&folder, digest))
 }
 
@@ -92,7 +93,7 @@ pub(super) fn list(shared: &SharedDir) -> Result<Vec<Base>> {
     let mut bases = BTreeMap::<String, u64>::new();
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if let Some((digest, _)) = name.split_once('.') {
+        if let Some((digest, _)) = name.split_once('.').filter(|(digest, _)| !digest.is_empty()) {
             *bases.entry(digest.to_owned()).or_default() += boxes::used(&entry.path());
         }
     }
@@ -121,36 +122,6 @@ pub(super) fn check(
         _ if output.stderr.contains("corrupt") => Ok(Some(false)),
         _ => Err(compare.failed(&output)),
     }
-}
-
-/// Makes a machine's disk, an overlay over the base of its box, unless it is there.
-///
-/// # Errors
-/// [`Kind::WrongState`] when there is no base; what [`Cmd::run`] has.
-pub(super) fn create_overlay(
-    programs: &Programs,
-    shared: &SharedDir,
-    image: &BoxImage,
-    files: &Files<'_>,
-    cancel: &Cancel,
-) -> Result<()> {
-    let (disk, base) = (files.disk(), files::base(shared, &image.digest));
-    if disk.exists() {
-        return Ok(());
-    }
-    if !base.exists() {
-        return Err(Error::new(Kind::WrongState, format!("the base image of {} is not there", image.name))
-            .detail(format!("{} does not exist", base.display()))
-            .hint("`lab up` makes it"));
-    }
-    let folder = files.part_dir()?;
-    let part = folder.path().join(DISK);
-    let create = programs.img()?.args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"]);
-    said_full(create.arg(&base).arg(&part).timeout(IMG_PATIENCE).run(cancel), &disk)?;
-    let failed = |source: std::io::Error| Error::io("create", &disk, &source);
-    File::open(&part).and_then(|part| part.sync_all()).map_err(failed)?;
-    fs::rename(&part, &disk).map_err(failed)?;
-    atomic::sync_dir(files.dir())
 }
 
 fn lock_path(folder: &Path, digest: &str) -> PathBuf {

@@ -200,6 +200,29 @@ pub(super) fn base(shared: &SharedDir, digest: &str) -> PathBuf {
     base_dir(shared).join(format!("{digest}.qcow2"))
 }
 
+/// What is remembered of the emulator. No base's name is without a dot.
+pub(super) fn version_note(shared: &SharedDir) -> PathBuf {
+    base_dir(shared).join("version")
+}
+
+/// How the names of files begin that are on the way to be the base of this box, or something beside it.
+pub(super) fn part_prefix(digest: &str) -> String {
+    format!("{digest}.part-")
+}
+
+/// How the names of this box's empty overlays begin.
+pub(super) fn empty_overlay_prefix(digest: &str) -> String {
+    format!("{digest}.empty-")
+}
+
+/// The overlay over the base of this box with nothing in it. It names the base's path, and so does its own
+/// name: after a move, it is another one.
+pub(super) fn empty_overlay(shared: &SharedDir, digest: &str) -> PathBuf {
+    let [a, b, c, d, ..]: [u8; 32] =
+        Sha256::digest(base(shared, digest).as_os_str().as_encoded_bytes()).into();
+    base_dir(shared).join(format!("{}{a:02x}{b:02x}{c:02x}{d:02x}", empty_overlay_prefix(digest)))
+}
+
 /// Removes a folder that another program may be writing its one file into at this moment.
 fn remove_part_dir(path: &Path) -> Result<()> {
     loop {

@@ -11,6 +11,8 @@ mod daemon;
 mod failure;
 mod files;
 mod forget;
+mod memory;
+mod overlay;
 mod qmp;
 mod snapshots;
 mod socket;
@@ -93,7 +95,7 @@ impl Qemu {
         if let Some((_, version)) = versions.iter().find(|(known, _)| *known == arch) {
             return Ok(*version);
         }
-        let version = self.programs.version(arch, cancel)?;
+        let version = self.programs.version(arch, &self.shared, cancel)?;
         versions.push((arch, version));
         Ok(version)
     }
@@ -118,7 +120,8 @@ impl Qemu {
         let arguments = command::arguments(machine, &record.board, record.accelerator, wake, version)?;
         let command = self.programs.system(machine.hardware.arch)?.args(arguments).dir(files.dir());
         tail::cut_console(&files.console())?;
-        let mut qmp = daemon::launch(name, &files, &command, limit, cancel)?;
+        let started = daemon::launch(name, &files, &command, limit, cancel);
+        let mut qmp = started.inspect_err(|_| memory::forget(&self.shared))?;
         if saved.is_some() { suspend::wake(name, &files, &mut qmp) } else { Ok(()) }
     }
 }
@@ -183,7 +186,7 @@ impl Provider for Qemu {
         if let Some(seed) = machine.seed()? {
             atomic::write(&files.seed(), &seed)?;
         }
-        base::create_overlay(&self.programs, &self.shared, &machine.image, &files, cancel)
+        overlay::create(&self.programs, &self.shared, &machine.image, &files, cancel)
     }
 
     fn start(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {

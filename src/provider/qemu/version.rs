@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::memory;
 use crate::boxes::Arch;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::process::{Cmd, find_on_path};
+use crate::provider::SharedDir;
 
 /// The oldest QEMU that this provider was run with (Debian 12's). What it needs is older: jobs that
 /// save and load RAM (`snapshot-save`) came with 6.0. Raise it together with README's requirements.
@@ -24,7 +28,7 @@ pub(super) const FOLDER: &str = "LAB_QEMU";
 const VERSION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A version of QEMU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Version {
     pub(super) major: u32,
     pub(super) minor: u32,
@@ -86,10 +90,7 @@ impl Programs {
     /// # Errors
     /// [`Kind::ProgramMissing`].
     pub(super) fn system(&self, arch: Arch) -> Result<Cmd> {
-        self.find(match arch {
-            Arch::I386 | Arch::X86_64 => "qemu-system-x86_64",
-            Arch::Aarch64 => "qemu-system-aarch64",
-        })
+        self.find(system(arch)).map(Cmd::new)
     }
 
     /// `qemu-img`.
@@ -97,26 +98,32 @@ impl Programs {
     /// # Errors
     /// [`Kind::ProgramMissing`].
     pub(super) fn img(&self) -> Result<Cmd> {
-        self.find("qemu-img")
+        self.find("qemu-img").map(Cmd::new)
     }
 
-    /// Starts the emulator to ask its version: some 20 ms.
+    /// The emulator's version, as [remembered](memory), or as it says when it is started: some 20 ms.
     ///
     /// # Errors
     /// [`Kind::ProgramMissing`], [`Kind::ProgramFailed`] and what [`Cmd::run`] has.
-    pub(super) fn version(&self, arch: Arch, cancel: &Cancel) -> Result<Version> {
-        let said = self.system(arch)?.arg("--version").timeout(VERSION_TIMEOUT).run(cancel)?;
-        Version::parse(&said).ok_or_else(|| {
+    pub(super) fn version(&self, arch: Arch, shared: &SharedDir, cancel: &Cancel) -> Result<Version> {
+        let program = self.find(system(arch))?;
+        if let Some(version) = memory::recall(shared, &program) {
+            return Ok(version);
+        }
+        let said = Cmd::new(&program).arg("--version").timeout(VERSION_TIMEOUT).run(cancel)?;
+        let version = Version::parse(&said).ok_or_else(|| {
             Error::new(Kind::ProgramFailed, "QEMU did not say its version").detail(said.trim_end())
-        })
+        })?;
+        memory::note(shared, &program, version);
+        Ok(version)
     }
 
-    fn find(&self, name: &str) -> Result<Cmd> {
+    fn find(&self, name: &str) -> Result<PathBuf> {
         let found = match &self.folder {
             Some(folder) => Some(folder.join(name)).filter(|path| path.is_file()),
             None => find_on_path(name),
         };
-        found.map(Cmd::new).ok_or_else(|| {
+        found.ok_or_else(|| {
             let place = match &self.folder {
                 Some(folder) => format!("in {} (from {FOLDER})", folder.display()),
                 None => "on PATH".to_owned(),
@@ -125,6 +132,13 @@ impl Programs {
                 .detail(format!("looked for {name} {place}"));
             install_hints(std::env::consts::OS).iter().fold(error, |error, hint| error.hint(*hint))
         })
+    }
+}
+
+fn system(arch: Arch) -> &'static str {
+    match arch {
+        Arch::I386 | Arch::X86_64 => "qemu-system-x86_64",
+        Arch::Aarch64 => "qemu-system-aarch64",
     }
 }
 

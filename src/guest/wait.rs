@@ -27,13 +27,20 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 
 /// How often the console is looked at.
-const GLANCE: Duration = Duration::from_millis(50);
+const GLANCE: Duration = Duration::from_millis(15);
+/// How often the machine is looked at: to be asked costs its emulator time that the guest would boot in.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a console says nothing before its next word counts.
 const SILENCE: Duration = Duration::from_millis(300);
 /// How soon after a try no word of the console brings another, where a boot takes long: it says a lot.
 const SPARED: Duration = Duration::from_secs(2);
-/// How often a fresh try is made at most, and the longest time before a wish to stop is seen.
+/// The same in the first seconds, when it may be a short one.
+const SPARED_IN_QUICK_BOOT: Duration = Duration::from_millis(100);
+/// How often a fresh try is made at most while nothing is heard, and the longest time before a wish to stop is
+/// seen.
 const SPACING: Duration = Duration::from_millis(200);
+/// How soon one is made after another that found the network up, and no sshd: it costs the guest next to nothing.
+const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 /// A machine is up already or not at all in the first second: one try.
 const FIRST_SPACING: Duration = Duration::from_secs(1);
 /// The longest boot that is taken for a quick one, in which half a second counts.
@@ -61,7 +68,7 @@ enum Outcome {
 
 /// Waits until an ssh server at `address` has sent its banner; returns how long that took.
 ///
-/// `alive` is asked between tries; its error ends the wait. `said` is how much the guest has said on its
+/// `alive` is asked once a second; its error ends the wait. `said` is how much the guest has said on its
 /// console, in any unit.
 ///
 /// # Errors
@@ -79,12 +86,15 @@ pub fn wait_for_ssh(
     let (mut open, mut early) = (Vec::<Try>::new(), Vec::<Try>::new());
     // The guest's network has been seen to be up; nothing listens on this side.
     let (mut reset, mut refused) = (false, false);
-    let mut last = None::<Instant>;
+    let (mut last, mut looked) = (None::<Instant>, None::<Instant>);
     let mut count = 0;
     let mut console = Console::new(said);
     loop {
         cancel.check()?;
-        alive()?;
+        if looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+            alive()?;
+            looked = Some(Instant::now());
+        }
         if started.elapsed() >= limit {
             let why = match (refused, reset) {
                 (true, _) => "nothing listens there on this side",
@@ -99,15 +109,16 @@ pub fn wait_for_ssh(
             refused = opened.is_err();
             open.extend(opened);
             (last, count) = (Some(Instant::now()), count + 1);
+            console.tried();
         }
         let before = reset;
-        let until = Instant::now() + SPACING;
-        while Instant::now() < until {
+        let until = Instant::now() + SPACING.min(pause);
+        while Instant::now() < until && reset == before {
             if first_banner(&receive, &mut open, &mut early, &mut reset) {
                 return Ok(started.elapsed());
             }
-            let spared = if started.elapsed() < QUICK_BOOT { SPACING } else { SPARED };
-            if console.broke_its_silence() && last.is_none_or(|last| last.elapsed() >= spared) {
+            let spared = if started.elapsed() < QUICK_BOOT { SPARED_IN_QUICK_BOOT } else { SPARED };
+            if console.calls_for_a_try(last.map(|last| last.elapsed()), spared) {
                 last = None;
                 break;
             }
@@ -125,7 +136,7 @@ fn pace(waited: Duration, at_work: Option<usize>) -> Duration {
         None if waited < FIRST_SPACING => FIRST_SPACING,
         None if waited < QUICK_BOOT => SPACING.max(waited / 8),
         None => LONGEST_SPACING.min(waited / 4),
-        Some(0) => SPACING,
+        Some(0) => AFTER_REFUSAL,
         Some(silent) => HOLD_OFF * 3u32.pow(u32::try_from(silent - 1).unwrap_or(9).min(9)),
     }
 }
@@ -135,12 +146,25 @@ struct Console<'a> {
     said: &'a mut dyn FnMut() -> u64,
     seen: u64,
     since: Instant,
+    /// A word after a silence has not been looked into yet.
+    word: bool,
 }
 
 impl<'a> Console<'a> {
     fn new(said: &'a mut dyn FnMut() -> u64) -> Self {
         let seen = said();
-        Console { said, seen, since: Instant::now() }
+        Console { said, seen, since: Instant::now(), word: false }
+    }
+
+    /// Whether a try is to be made, the latest of which is so long ago, for a word that came after a silence.
+    fn calls_for_a_try(&mut self, latest: Option<Duration>, spared: Duration) -> bool {
+        self.word |= self.broke_its_silence();
+        self.word && latest.is_none_or(|latest| latest >= spared)
+    }
+
+    /// A try has been made.
+    fn tried(&mut self) {
+        self.word = false;
     }
 
     /// Whether it has just said something, for the first time in [`SILENCE`].
@@ -261,7 +285,7 @@ mod tests {
         assert_eq!(pace(4 * second, None), second / 2);
         assert_eq!(pace(60 * second, None), LONGEST_SPACING);
         // Up and without sshd: a fresh try soon. Then silent: sshd is at it.
-        assert_eq!(pace(60 * second, Some(0)), SPACING);
+        assert_eq!(pace(60 * second, Some(0)), AFTER_REFUSAL);
         assert_eq!(pace(60 * second, Some(1)), HOLD_OFF);
         assert_eq!(pace(60 * second, Some(2)), 3 * HOLD_OFF);
         assert!(pace(60 * second, Some(1000)) > Duration::from_secs(3600));
@@ -293,7 +317,7 @@ mod tests {
             }
         });
         let took = wait(address, Duration::from_secs(20)).unwrap();
-        assert!(took >= 2 * SPACING, "{took:?}");
+        assert!(took >= 2 * AFTER_REFUSAL, "{took:?}");
     }
 
     #[test]
@@ -328,6 +352,32 @@ mod tests {
         let took = wait_for_ssh(address, 20 * second, &Cancel::new(), &mut || Ok(()), &mut said).unwrap();
         assert!(took > second / 2 && took < second * 9 / 10, "{took:?}");
         server.join().unwrap();
+    }
+
+    #[test]
+    fn a_word_right_after_a_try_is_not_forgotten() {
+        let mut said = || 0;
+        let mut console = Console::new(&mut said);
+        assert!(!console.calls_for_a_try(None, SPARED));
+        console.since -= 2 * SILENCE;
+        console.seen = 1;
+        assert!(!console.calls_for_a_try(Some(SPARED / 2), SPARED), "the last try is fresh");
+        assert!(console.calls_for_a_try(Some(SPARED), SPARED), "now it is not");
+        console.tried();
+        assert!(!console.calls_for_a_try(Some(SPARED), SPARED), "it has been looked into");
+    }
+
+    #[test]
+    fn a_machine_is_not_asked_at_every_turn() {
+        let (_listener, address) = listener();
+        let mut asked = 0;
+        let mut alive = || {
+            asked += 1;
+            Ok(())
+        };
+        let limit = Duration::from_millis(2500);
+        wait_for_ssh(address, limit, &Cancel::new(), &mut alive, &mut || 0).unwrap_err();
+        assert!((1..=3).contains(&asked), "{asked}");
     }
 
     #[test]

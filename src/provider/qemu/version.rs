@@ -85,6 +85,11 @@ impl Programs {
         Programs { folder: std::env::var_os(FOLDER).filter(|dir| !dir.is_empty()).map(PathBuf::from) }
     }
 
+    #[cfg(test)]
+    pub(super) fn in_folder(folder: &std::path::Path) -> Self {
+        Programs { folder: Some(folder.to_owned()) }
+    }
+
     /// The emulator for guests of this kind.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ pub(super) fn check(name: &'static str, hardware: &[Hardware], home: &Home, canc
         let provider = providers::by_name(name, home)?;
         let mut first = None;
         for hardware in hardware {
-            let said = provider.check(hardware, cancel)?;
+            let said = provider.check_anew(hardware, cancel)?;
             first.get_or_insert(said);
         }
         first.ok_or_else(|| Error::internal("nothing was asked for"))

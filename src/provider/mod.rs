@@ -202,6 +202,11 @@ pub trait Provider: Send + Sync {
     /// Whether it can run machines of `hardware`'s kind here; the error says what is missing.
     fn check(&self, hardware: &Hardware, cancel: &Cancel) -> Result<Availability>;
 
+    /// The same, without believing anything that was found out at an earlier time.
+    fn check_anew(&self, hardware: &Hardware, cancel: &Cancel) -> Result<Availability> {
+        self.check(hardware, cancel)
+    }
+
     /// Makes the base image of a box that machines are then cloned from, once per box; quick when it
     /// is there. Safe against other processes doing the same. `progress` gets 0.0 to 1.0.
     fn prepare_base(&self, image: &BoxImage, cancel: &Cancel, progress: &mut dyn FnMut(f64)) -> Result<()>;

@@ -2,7 +2,7 @@
 //!
 //! To be asked, the program has to be started, which takes 20 ms, and a second from a cold disk: at the
 //! beginning of every `lab up`, with nothing else to be done meanwhile. What is remembered is worth no error:
-//! where it cannot be read or written, QEMU is asked.
+//! where it cannot be read or written, QEMU is asked. `lab doctor` always asks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,7 +59,8 @@ pub(super) fn note(shared: &SharedDir, path: &Path, said: Version) {
         now.saturating_sub(modified.into()) > 2_000_000_000
     };
     let folder = files::base_dir(shared);
-    if settled(program.modified) && fs::create_dir_all(&folder).is_ok() {
+    // Whoever only asks makes no folder.
+    if settled(program.modified) && folder.exists() {
         // What a kill left of an earlier one. Should somebody write at this moment, theirs is lost, which is no harm.
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(atomic::HALF_WRITTEN) {
@@ -86,6 +87,7 @@ mod tests {
         let shared = SharedDir(dir.path().join("bases"));
         let program = dir.path().join("qemu");
         let said = Version { major: 7, minor: 2, micro: 22 };
+        fs::create_dir_all(files::base_dir(&shared)).unwrap();
         let put = |text: &str, age: u64| {
             fs::write(&program, text).unwrap();
             let at = SystemTime::now() - std::time::Duration::from_secs(age);

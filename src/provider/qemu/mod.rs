@@ -148,6 +148,12 @@ impl Provider for Qemu {
         })
     }
 
+    fn check_anew(&self, hardware: &Hardware, cancel: &Cancel) -> Result<Availability> {
+        memory::forget(&self.shared);
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.check(hardware, cancel)
+    }
+
     fn prepare_base(&self, image: &BoxImage, cancel: &Cancel, progress: &mut dyn FnMut(f64)) -> Result<()> {
         base::prepare(&self.programs, &self.shared, image, cancel, progress)
     }
@@ -371,6 +377,38 @@ mod tests {
     use super::*;
     use crate::boxes::{DiskController, Firmware, Login, Mac, NicModel};
     use crate::provider::{PortForward, PrivateNetwork, Settings};
+
+    #[test]
+    #[cfg(unix)]
+    fn a_program_that_broke_under_the_same_name_is_found_by_asking_anew() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
+        };
+        let provider = || {
+            let mut qemu = Qemu::new(SharedDir(dir.path().join("bases")));
+            qemu.programs = Programs::in_folder(dir.path());
+            qemu
+        };
+        let hardware = machine_in(dir.path()).hardware;
+        put("qemu-img", "");
+        put("qemu-system-x86_64", "echo QEMU emulator version 7.2.22");
+        provider().check(&hardware, &Cancel::new()).unwrap();
+        assert!(!dir.path().join("bases").exists(), "who only asks leaves nothing");
+        std::fs::create_dir_all(files::base_dir(&provider().shared)).unwrap();
+        provider().check(&hardware, &Cancel::new()).unwrap();
+        // As long, and as old: a library that it needs has gone, say.
+        put("qemu-system-x86_64", "exit 127                         ");
+        let qemu = provider();
+        assert_eq!(qemu.check(&hardware, &Cancel::new()).unwrap().version, "7.2.22");
+        assert_eq!(qemu.check_anew(&hardware, &Cancel::new()).unwrap_err().kind(), Kind::ProgramFailed);
+        assert!(provider().check(&hardware, &Cancel::new()).is_err());
+    }
 
     /// A machine like those of the demo, in `dir`.
     pub(super) fn machine_in(dir: &Path) -> MachineSpec {

@@ -11,9 +11,9 @@ mod daemon;
 mod failure;
 mod files;
 mod forget;
-mod memory;
 mod overlay;
 mod qmp;
+mod remembered;
 mod snapshots;
 mod socket;
 mod suspend;
@@ -121,7 +121,7 @@ impl Qemu {
         let command = self.programs.system(machine.hardware.arch)?.args(arguments).dir(files.dir());
         tail::cut_console(&files.console())?;
         let started = daemon::launch(name, &files, &command, limit, cancel);
-        let mut qmp = started.inspect_err(|_| memory::forget(&self.shared))?;
+        let mut qmp = started.inspect_err(|_| remembered::forget(&self.shared))?;
         if saved.is_some() { suspend::wake(name, &files, &mut qmp) } else { Ok(()) }
     }
 }
@@ -149,7 +149,7 @@ impl Provider for Qemu {
     }
 
     fn check_anew(&self, hardware: &Hardware, cancel: &Cancel) -> Result<Availability> {
-        memory::forget(&self.shared);
+        remembered::forget(&self.shared);
         self.versions.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.check(hardware, cancel)
     }
@@ -373,7 +373,7 @@ fn cut_power(machine: &MachineSpec) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::boxes::{DiskController, Firmware, Login, Mac, NicModel};
     use crate::provider::{PortForward, PrivateNetwork, Settings};
@@ -411,7 +411,7 @@ mod tests {
     }
 
     /// A machine like those of the demo, in `dir`.
-    pub(super) fn machine_in(dir: &Path) -> MachineSpec {
+    pub(in crate::provider) fn machine_in(dir: &Path) -> MachineSpec {
         let hardware = Hardware {
             arch: Arch::X86_64,
             memory_mib: 256,

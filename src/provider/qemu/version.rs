@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::memory;
+use super::remembered;
 use crate::boxes::Arch;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -106,20 +106,20 @@ impl Programs {
         self.find("qemu-img").map(Cmd::new)
     }
 
-    /// The emulator's version, as [remembered](memory), or as it says when it is started: some 20 ms.
+    /// The emulator's version, as [remembered], or as it says when it is started: some 20 ms.
     ///
     /// # Errors
     /// [`Kind::ProgramMissing`], [`Kind::ProgramFailed`] and what [`Cmd::run`] has.
     pub(super) fn version(&self, arch: Arch, shared: &SharedDir, cancel: &Cancel) -> Result<Version> {
         let program = self.find(system(arch))?;
-        if let Some(version) = memory::recall(shared, &program) {
+        if let Some(version) = remembered::recall(shared, &program) {
             return Ok(version);
         }
         let said = Cmd::new(&program).arg("--version").timeout(VERSION_TIMEOUT).run(cancel)?;
         let version = Version::parse(&said).ok_or_else(|| {
             Error::new(Kind::ProgramFailed, "QEMU did not say its version").detail(said.trim_end())
         })?;
-        memory::note(shared, &program, version);
+        remembered::note(shared, &program, version);
         Ok(version)
     }
 

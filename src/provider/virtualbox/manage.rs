@@ -53,6 +53,11 @@ pub(super) struct Program {
 }
 
 impl Program {
+    #[cfg(test)]
+    pub(super) fn at(path: PathBuf) -> Self {
+        Program { path: OnceLock::from(Ok(path)), version: OnceLock::new() }
+    }
+
     /// For calls that need hold no lock.
     pub(super) fn manage(&self) -> Manage<'_> {
         Manage { program: self, held: None }

@@ -169,13 +169,20 @@ impl VirtualBox {
 
     /// What VirtualBox says of the machine; `None` where it does not have it, or has it in another folder.
     fn look(&self, manage: Manage<'_>, machine: &MachineSpec) -> Result<Option<Machine>> {
-        match manage.call(["showvminfo", &machine.id, "--machinereadable"])? {
-            Ok(answer) => {
-                Ok(answers::machine(&answer.out).filter(|seen| Files::of(machine).has(&seen.config)))
+        let ask = || manage.call(["showvminfo", &machine.id, "--machinereadable"]);
+        let mut said = ask()?;
+        if let Err(failure) = said {
+            if failure.is_not_found() {
+                return Ok(None);
             }
-            Err(failure) if failure.is_not_found() => Ok(None),
-            Err(failure) => Err(failure.into()),
+            if !failure.is_inaccessible() {
+                return Err(failure.into());
+            }
+            remove::take_in_again(manage, machine, failure)?;
+            said = ask()?;
         }
+        let seen = answers::machine(&said.map_err(Error::from)?.out);
+        Ok(seen.filter(|seen| Files::of(machine).has(&seen.config)))
     }
 
     /// Waits while the machine is between two states.

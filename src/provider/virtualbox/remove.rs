@@ -108,9 +108,7 @@ pub(super) enum Before {
 /// [`Kind::StateDamaged`] when it was whole and VirtualBox cannot read it: it may hold somebody's work.
 pub(super) fn look_after(manage: Manage<'_>, machine: &MachineSpec) -> Result<Before> {
     let files = Files::of(machine);
-    let settings = files.settings().filter(|file| settings_id(file).as_deref() == Some(&machine.id));
-    // The notes are written when a machine has all it is to have.
-    let was_whole = settings.filter(|_| files.given().exists());
+    let was_whole = whole(machine);
     match find(manage, &machine.id)? {
         Found::Whole(seen) if files.has(&seen.config) && seen.config.exists() => return Ok(Before::Machine),
         Found::Whole(seen) if seen.config.exists() => return Err(copied()),
@@ -133,6 +131,25 @@ pub(super) fn look_after(manage: Manage<'_>, machine: &MachineSpec) -> Result<Be
     unlink::folder(&files.folder())?;
     unlink::file(&files.given())?;
     Ok(Before::Nothing)
+}
+
+/// The settings file of a machine that has been whole.
+fn whole(machine: &MachineSpec) -> Option<PathBuf> {
+    let files = Files::of(machine);
+    let settings = files.settings().filter(|file| settings_id(file).as_deref() == Some(&machine.id));
+    // The notes are written when a machine has all it is to have.
+    settings.filter(|_| files.given().exists())
+}
+
+/// Has VirtualBox read a machine anew that it knows and says nothing of any more but `failure`: seen with 7.2 on a busy
+/// computer, a moment after it had been taken in.
+///
+/// # Errors
+/// `failure`, where the machine has not been whole; [`Kind::StateDamaged`] when it cannot be read after all.
+pub(super) fn take_in_again(manage: Manage<'_>, machine: &MachineSpec, failure: Failure) -> Result<()> {
+    let Some(settings) = whole(machine) else { return Err(failure.into()) };
+    unregister(manage, &machine.id)?;
+    make_known(manage, machine, &settings).map(drop)
 }
 
 /// Makes a whole machine known to VirtualBox again. Once in a while, on a busy computer, it takes one and does not find its disks
@@ -234,4 +251,62 @@ fn unreadable(machine: &MachineSpec) -> Error {
         .detail(format!("they lie in {}", folder.display()))
         .hint("the file beside them that ends in .vbox-prev is the state before the last change: copy it over the .vbox file")
         .hint(format!("or give the machine up: `lab destroy {}`", machine.name))
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::manage::Program;
+    use super::*;
+    use crate::provider::qemu::tests::machine_in;
+
+    /// Knows one machine, and says nothing of it for as many times as `mute` has letters, one less with each
+    /// time that it is taken in.
+    const MANAGE: &str = r#"#!/bin/sh
+here=${0%/*}
+echo "$1" >>"$here/calls"
+read -r mute <"$here/mute"
+case $1 in
+showvminfo)
+    if [ -n "$mute" ]; then cat "$here/inaccessible" >&2; exit 1; fi
+    printf 'UUID="%s"\nCfgFile="%s"\nVMState="poweroff"\n' "$2" "$here/x.vbox"
+    ;;
+registervm) echo "${mute%?}" >"$here/mute" ;;
+esac
+"#;
+
+    #[test]
+    fn a_machine_that_virtualbox_lost_hold_of_is_taken_in_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        put("VBoxManage", MANAGE);
+        put("inaccessible", include_str!("samples/7.2.22-showvminfo-inaccessible.err"));
+        fs::set_permissions(dir.path().join("VBoxManage"), PermissionsExt::from_mode(0o755)).unwrap();
+        let program = Program::at(dir.path().join("VBoxManage"));
+        let machine = machine_in(&dir.path().join("web1"));
+        let failure = || program.manage().call(["showvminfo", machine.id.as_str()]).unwrap().unwrap_err();
+        put("mute", "x\n");
+        // Half made: it is VirtualBox's word that counts.
+        let error = take_in_again(program.manage(), &machine, failure()).unwrap_err();
+        assert!(error.message().contains("limited"), "{error}");
+        let home = machine.dir.join("virtualbox/lab/demo-web1");
+        fs::create_dir_all(&home).unwrap();
+        let settings = format!("<VirtualBox><Machine uuid=\"{{{}}}\"/></VirtualBox>", machine.id);
+        fs::write(home.join("demo-web1.vbox"), settings).unwrap();
+        fs::write(Files::of(&machine).given(), "{}").unwrap();
+        for times in ["x\n", "xx\n"] {
+            put("mute", times);
+            put("calls", "");
+            take_in_again(program.manage(), &machine, failure()).unwrap();
+            let calls = fs::read_to_string(dir.path().join("calls")).unwrap();
+            assert_eq!(calls.matches("unregistervm").count(), times.len() - 1, "{calls}");
+            assert_eq!(calls.matches("showvminfo").count(), times.len(), "{calls}");
+        }
+        put("mute", "xxxxxx\n");
+        let error = take_in_again(program.manage(), &machine, failure()).unwrap_err();
+        assert_eq!(error.kind(), Kind::StateDamaged);
+        assert!(settings_id(&home.join("demo-web1.vbox")).is_some(), "nothing of it is removed");
+    }
 }

@@ -9,7 +9,7 @@
 //! the snapshot `ready` that `up` takes on top unless the Labfile says `ready_snapshot = false`.
 //!
 //! Run it with `LAB_TEST_BOX=$(boxes/demo/build --kernel small) cargo bench --bench up`. `LAB_BENCH_RUNS`
-//! sets how many pairs of runs there are (default 5).
+//! sets how many rounds there are (default 6, in which each comes after each other once).
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a program for the maintainers")]
 
 mod support;
@@ -49,8 +49,30 @@ struct Up {
     /// Seconds that the provisioners themselves ran, by machine.
     provisioners: BTreeMap<String, f64>,
     peak_kib: u64,
-    ssh_calls: usize,
+    machines: Vec<Machine>,
 }
+
+/// What a round consists of.
+#[derive(Clone, Copy)]
+enum What {
+    Floor,
+    Plain,
+    WithSnapshot,
+}
+
+/// Each comes as often after each other: what one leaves to the computer, files that are still to be written
+/// out for instance, is not always the same one's burden.
+const ORDERS: [[What; 3]; 6] = {
+    use What::{Floor, Plain, WithSnapshot};
+    [
+        [Floor, Plain, WithSnapshot],
+        [Plain, Floor, WithSnapshot],
+        [WithSnapshot, Floor, Plain],
+        [Floor, WithSnapshot, Plain],
+        [Plain, WithSnapshot, Floor],
+        [WithSnapshot, Plain, Floor],
+    ]
+};
 
 /// What is compared, in seconds.
 struct Round {
@@ -80,26 +102,32 @@ fn main() {
         );
         return;
     };
-    let runs = std::env::var("LAB_BENCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(5);
+    let runs = std::env::var("LAB_BENCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(6);
     let bench = Bench { dir: tempfile::tempdir().unwrap(), image: image.into() };
-    bench.prepare();
+    let (ssh_calls, machines) = bench.prepare();
 
     let (mut ups, mut rounds) = (Vec::new(), Vec::new());
-    for run in 1..=runs {
-        let plain = bench.up(false);
-        bench.lab(&["destroy", "--yes"]);
-        let up = bench.up(true);
-        let machines = bench.machines();
-        bench.lab(&["destroy", "--yes"]);
-        let boots = bench.floor(&machines);
+    for run in 0..runs {
+        let (mut plain, mut with_snapshot, mut boots) = (None, None, None);
+        for what in ORDERS[run % ORDERS.len()] {
+            // What was just ended is still being tidied up.
+            std::thread::sleep(Duration::from_millis(300));
+            match what {
+                What::Floor => boots = Some(bench.floor(&machines)),
+                What::Plain => plain = Some(bench.up(false)),
+                What::WithSnapshot => with_snapshot = Some(bench.up(true)),
+            }
+        }
+        let (boots, plain, with_snapshot) = (boots.unwrap(), plain.unwrap(), with_snapshot.unwrap());
         let floor = MACHINES.map(|name| boots[name] + plain.provisioners.get(name).unwrap_or(&0.0));
         let round = Round {
             plain: plain.took.as_secs_f64(),
-            with_snapshot: up.took.as_secs_f64(),
+            with_snapshot: with_snapshot.took.as_secs_f64(),
             floor: floor.into_iter().fold(0.0, f64::max),
         };
         println!(
-            "run {run}: floor {:.2} s, lab up {:.2} s ({:.3}), with the snapshot {:.2} s ({:.3})",
+            "run {}: floor {:.2} s, lab up {:.2} s ({:.3}), with the snapshot {:.2} s ({:.3})",
+            run + 1,
             round.floor,
             round.plain,
             round.plain / round.floor,
@@ -107,7 +135,7 @@ fn main() {
             round.with_snapshot / round.floor
         );
         rounds.push(round);
-        ups.push((up, machines));
+        ups.push(with_snapshot);
     }
     let middle = |what: fn(&Round) -> f64| median(rounds.iter().map(what));
     println!("\nmedian of {runs}:          seconds  ratio");
@@ -122,7 +150,7 @@ fn main() {
         middle(|round| round.with_snapshot),
         middle(|round| round.with_snapshot / round.floor)
     );
-    let (last, machines) = ups.last().unwrap();
+    let last = ups.last().unwrap();
     println!(
         "\nlab up, where the time goes (seconds a machine, last run; its provisioners ran {:.2} s):",
         last.provisioners.values().sum::<f64>() / 3.0
@@ -130,12 +158,12 @@ fn main() {
     for (phase, seconds) in &last.phases {
         println!("  {phase:<14} {seconds:.2}");
     }
-    println!("  ssh executions {} for {} machines", last.ssh_calls, MACHINES.len());
+    println!("  ssh executions {ssh_calls} for {} machines", MACHINES.len());
     println!(
         "  peak memory of lab: {:.1} MB",
-        ups.iter().map(|(up, _)| up.peak_kib).max().unwrap() as f64 / 1024.0
+        ups.iter().map(|up| up.peak_kib).max().unwrap() as f64 / 1024.0
     );
-    for machine in machines {
+    for machine in &last.machines {
         let peak = machine.peak_kib / 1024;
         println!(
             "  peak memory of qemu for {}: {peak} MB, guest memory + {} MB",
@@ -170,31 +198,28 @@ impl Bench {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// A folder with the Labfile, the box, its base image, and an `ssh` that counts its calls.
-    fn prepare(&self) {
+    /// A folder with the Labfile, the box and its base image. One `up` makes the last, as it is once per
+    /// computer and box; in it, the executions of ssh are counted. Returns their number, and the machines.
+    fn prepare(&self) -> (usize, Vec<Machine>) {
         use std::os::unix::fs::PermissionsExt;
         std::fs::create_dir_all(self.lab_dir()).unwrap();
         let bin = self.dir.path().join("bin");
         std::fs::create_dir_all(&bin).unwrap();
         let real = labfile::process::find_on_path("ssh").unwrap();
-        let counter =
-            format!("#!/bin/sh\necho >>{}\nexec {} \"$@\"\n", self.calls().display(), real.display());
+        let calls = self.dir.path().join("ssh-calls");
+        let counter = format!("#!/bin/sh\necho >>{}\nexec {} \"$@\"\n", calls.display(), real.display());
         std::fs::write(bin.join("ssh"), counter).unwrap();
         std::fs::set_permissions(bin.join("ssh"), PermissionsExt::from_mode(0o755)).unwrap();
         self.lab(&["box", "add", "demo", self.image.to_str().unwrap()]);
-        // The base image is made once per computer and box, not once per `up`.
-        self.up(true);
-        self.lab(&["destroy", "--yes"]);
+        let machines = self.up(true).machines;
+        std::fs::remove_file(bin.join("ssh")).unwrap();
+        (std::fs::read_to_string(calls).unwrap().lines().count(), machines)
     }
 
-    fn calls(&self) -> PathBuf {
-        self.dir.path().join("ssh-calls")
-    }
-
+    /// `lab up`, and then `lab destroy`.
     fn up(&self, snapshot: bool) -> Up {
         let labfile = LABFILE.replace("SNAPSHOT", &snapshot.to_string());
         std::fs::write(self.lab_dir().join("Labfile"), labfile).unwrap();
-        let _ = std::fs::remove_file(self.calls());
         let started = Instant::now();
         let mut child = self.command(&["up", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
         let pid = child.id();
@@ -232,8 +257,9 @@ impl Bench {
         }
         assert!(child.wait().unwrap().success());
         let took = started.elapsed();
-        let calls = std::fs::read_to_string(self.calls()).unwrap_or_default().lines().count();
-        Up { took, phases, provisioners, peak_kib: peak.join().unwrap(), ssh_calls: calls }
+        let machines = self.machines();
+        self.lab(&["destroy", "--yes"]);
+        Up { took, phases, provisioners, peak_kib: peak.join().unwrap(), machines }
     }
 
     /// The emulators of the lab that is up.

@@ -31,7 +31,6 @@ const SSH: (&str, &str) = (
     "[ \"$1\" = -V ] && echo 'OpenSSH_9.2p1, OpenSSL 3' >&2\n\
      [ \"$1\" = -Q ] && echo 'ssh-rsa\ndiffie-hellman-group14-sha1\naes128-ctr\nhmac-sha1'\nexit 0",
 );
-const KEYGEN: (&str, &str) = ("ssh-keygen", "exit 0");
 const QEMU: (&str, &str) = ("qemu-system-x86_64", "echo 'QEMU emulator version 7.2.22 (Debian)'");
 const IMG: (&str, &str) = ("qemu-img", "exit 0");
 
@@ -60,7 +59,7 @@ fn a_computer_without_programs_is_unfit_and_one_with_them_is_not() {
         assert_eq!(of(&found, name)[0]["outcome"], "failure", "{name}");
         assert!(of(&found, name)[0]["todo"].is_string(), "{name}");
     }
-    let whole = with_programs(ONE, &[SSH, KEYGEN, QEMU, IMG]);
+    let whole = with_programs(ONE, &[SSH, QEMU, IMG]);
     let run = whole.lab(&["doctor", "--json"]).ok();
     let found = report(&run);
     assert_eq!((&found["ok"], &found["lab"]), (&true.into(), &"class".into()));
@@ -74,22 +73,22 @@ fn a_computer_without_programs_is_unfit_and_one_with_them_is_not() {
 #[test]
 fn versions_are_held_to_what_lab_needs() {
     let old = ("qemu-system-x86_64", "echo 'QEMU emulator version 2.5.0'");
-    assert_eq!(outcome(&with_programs(ONE, &[SSH, KEYGEN, old, IMG]), "provider"), "failure");
+    assert_eq!(outcome(&with_programs(ONE, &[SSH, old, IMG]), "provider"), "failure");
     let vbox = |version: &str| {
         let script = format!("echo {version}");
-        let lab = with_programs(ONE, &[SSH, KEYGEN, QEMU, IMG, ("VBoxManage", script.as_str())]);
+        let lab = with_programs(ONE, &[SSH, QEMU, IMG, ("VBoxManage", script.as_str())]);
         outcome(&lab, "virtualbox")
     };
     assert_eq!(vbox("7.0.20r163906"), "pass");
     assert_eq!(vbox("5.2.42r137960"), "warning");
     assert_eq!(vbox("9.0.0r1"), "warning");
     let old = ("ssh", "echo 'OpenSSH_6.6p1, OpenSSL 1' >&2");
-    assert_eq!(outcome(&with_programs(ONE, &[old, KEYGEN, QEMU, IMG]), "ssh"), "failure");
+    assert_eq!(outcome(&with_programs(ONE, &[old, QEMU, IMG]), "ssh"), "failure");
 }
 
 #[test]
 fn a_program_that_hangs_is_given_up() {
-    let lab = with_programs(ONE, &[SSH, KEYGEN, QEMU, IMG, ("VBoxManage", "exec /bin/sleep 300")]);
+    let lab = with_programs(ONE, &[SSH, QEMU, IMG, ("VBoxManage", "exec /bin/sleep 300")]);
     let run = lab.lab(&["doctor", "--json"]).ok();
     let found = report(&run);
     let line = of(&found, "virtualbox")[0];
@@ -101,7 +100,7 @@ fn a_program_that_hangs_is_given_up() {
 
 #[test]
 fn what_the_labfile_asks_for_is_held_to_what_there_is() {
-    let programs = [SSH, KEYGEN, QEMU, IMG];
+    let programs = [SSH, QEMU, IMG];
     let lab = with_programs(ONE, &programs);
     assert_eq!(outcome(&lab, "memory"), "pass");
     // More than any computer has that runs this test.
@@ -120,7 +119,7 @@ fn what_the_labfile_asks_for_is_held_to_what_there_is() {
 
 #[test]
 fn it_works_without_a_labfile_and_with_a_broken_one() {
-    let lab = with_programs(ONE, &[SSH, KEYGEN, QEMU, IMG]);
+    let lab = with_programs(ONE, &[SSH, QEMU, IMG]);
     std::fs::remove_file(lab.dir().join("Labfile")).unwrap();
     let run = lab.lab(&["doctor"]).ok();
     assert!(run.stdout.starts_with("left out: labfile: no Labfile here"), "{}", run.stdout);
@@ -140,7 +139,7 @@ fn it_works_without_a_labfile_and_with_a_broken_one() {
 
 #[test]
 fn a_report_is_one_file_without_names_and_replaces_nothing() {
-    let lab = with_programs(ONE, &[SSH, KEYGEN]).env("USER", "ada.lovelace");
+    let lab = with_programs(ONE, &[SSH]).env("USER", "ada.lovelace");
     let path = lab.root().join("user/deep/labs");
     std::fs::create_dir_all(&path).unwrap();
     std::fs::write(path.join("Labfile"), ONE).unwrap();

@@ -35,7 +35,7 @@ impl Server {
         let dir = tempfile::Builder::new().prefix("a b 100%").tempdir().unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut server = Server { dir, address, sshd: None };
-        let key = lab_key(&server.path("id_rsa"), &Cancel::new()).unwrap();
+        let key = lab_key(&server.path("id_rsa")).unwrap();
         // sshd's file names take no spaces and its keys no open folder.
         fs::write(server.etc("authorized_keys"), key.public + "\n").unwrap();
         server.host_key();

@@ -32,12 +32,10 @@ const QUICK_KEX: &str = "KexAlgorithms=curve25519-sha256@libssh.org,ecdh-sha2-ni
 /// # Errors
 /// [`Kind::ProgramMissing`].
 pub fn check_installed() -> Result<()> {
-    for program in ["ssh", "ssh-keygen"] {
-        if find_on_path(program).is_none() {
-            return Err(Error::new(Kind::ProgramMissing, format!("{program} is not installed"))
-                .detail(format!("looked for {program} on PATH"))
-                .hint(MISSING));
-        }
+    if find_on_path("ssh").is_none() {
+        return Err(Error::new(Kind::ProgramMissing, "ssh is not installed")
+            .detail("looked for ssh on PATH")
+            .hint(MISSING));
     }
     Ok(())
 }

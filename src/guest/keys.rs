@@ -3,9 +3,9 @@
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::process::Cmd;
+
+use super::rsa::RsaKey;
 
 /// The lab's key pair: RSA, since old guests understand nothing newer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,17 +26,16 @@ pub const INSECURE_PUBLIC_KEYS: &[&str] = &[
     "AAAAC3NzaC1lZDI1NTE5AAAAIN1YdxBpNlzxDqfJyw/QKow1F+wvG9hXGoqiysfJOn5Y",
 ];
 
-/// The lab's key at `path` (`….pub` beside it); made with `ssh-keygen` where it is not there.
+/// The lab's key at `path` (`….pub` beside it); made where it is not there.
 /// Killed at any moment, it leaves either a whole pair or nothing that the next call stumbles over.
 ///
 /// # Errors
-/// [`Kind::ProgramMissing`] without ssh-keygen; [`Kind::Io`], [`Kind::DiskFull`];
-/// [`Kind::StateDamaged`] where the file is there and holds no private key.
-pub fn lab_key(path: &Path, cancel: &Cancel) -> Result<LabKey> {
+/// [`Kind::Io`], [`Kind::DiskFull`]; [`Kind::StateDamaged`] where the file is there and holds no private key.
+pub fn lab_key(path: &Path) -> Result<LabKey> {
     if !path.try_exists().map_err(|source| Error::io("look for", path, &source))? {
-        generate(path, cancel)?;
+        generate(path)?;
     }
-    Ok(LabKey { private: path.to_owned(), public: public_key(path, cancel)? })
+    Ok(LabKey { private: path.to_owned(), public: public_key(path)? })
 }
 
 /// Writes Vagrant's insecure private key to `path`, mode 0600, where it is not there.
@@ -50,36 +49,21 @@ pub fn write_insecure_key(path: &Path) -> Result<()> {
     put(path, INSECURE_KEY.as_bytes(), true)
 }
 
-/// Makes a pair in a folder of its own and puts it in place. The private half is what counts as "there": who
-/// comes second keeps the first one's. The public half goes beside it afterwards, if it is the one to it.
-fn generate(path: &Path, cancel: &Cancel) -> Result<()> {
-    let dir = parent(path);
-    let work = tempfile::Builder::new()
-        .prefix(".key-")
-        .tempdir_in(dir)
-        .map_err(|source| Error::io("create a folder in", dir, &source))?;
-    let made = work.path().join("key");
-    let lab = dir.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-    // Behind machines that boot meanwhile, and whose time is waited for.
-    Cmd::new("ssh-keygen")
-        .background()
-        .args(["-q", "-t", "rsa", "-b", "2048", "-N", "", "-C"])
-        .arg(comment(&lab))
-        .arg("-f")
-        .arg(&made)
-        .missing_hint(super::access::MISSING)
-        .run(cancel)?;
-    let private = std::fs::read(&made).map_err(|source| Error::io("read", &made, &source))?;
-    put(path, &private, false)?;
-    match (std::fs::read(path), std::fs::read(made.with_extension("pub"))) {
-        (Ok(placed), Ok(public)) if placed == private => put(&beside(path), &public, true),
-        _ => Ok(()),
+/// Makes a pair and puts it in place. The private half is what counts as "there": who comes second keeps the
+/// first one's. The public half goes beside it afterwards, if it is the one to it.
+fn generate(path: &Path) -> Result<()> {
+    let key = RsaKey::generate()?;
+    let private = key.to_pem();
+    put(path, private.as_bytes(), false)?;
+    if std::fs::read(path).is_ok_and(|placed| placed == private.as_bytes()) {
+        put(&beside(path), format!("{}\n", public_line(&key, path)).as_bytes(), true)?;
     }
+    Ok(())
 }
 
 /// The public half of the key at `path`. It is read from `….pub` only where that belongs to the
 /// private half; else it is worked out anew, since whoever was killed may have left none or another's.
-fn public_key(path: &Path, cancel: &Cancel) -> Result<String> {
+fn public_key(path: &Path) -> Result<String> {
     let beside = beside(path);
     let newer = |a: &Path, b: &Path| -> Option<bool> {
         Some(a.metadata().ok()?.modified().ok()? >= b.metadata().ok()?.modified().ok()?)
@@ -90,24 +74,23 @@ fn public_key(path: &Path, cancel: &Cancel) -> Result<String> {
     {
         return Ok(text.trim().to_owned());
     }
-    let derived = Cmd::new("ssh-keygen")
-        .args(["-y", "-P", "", "-f"])
-        .arg(path)
-        .missing_hint(super::access::MISSING)
-        .output(cancel)?;
-    let line = derived.stdout.trim();
-    if !derived.status.success() || !is_public_key(line) {
+    let private = std::fs::read(path).map_err(|source| Error::io("read", path, &source))?;
+    let Some(key) = RsaKey::from_pem(&private) else {
         return Err(Error::new(
             Kind::StateDamaged,
             format!("{} is not a usable private key", path.display()),
         )
-        .detail(derived.stderr.trim())
         .hint("`lab destroy` the machines, remove the file, and `lab up` makes a new key"));
-    }
-    // ssh-keygen before 7.? leaves the comment out.
-    let line = if line.split(' ').count() < 3 { format!("{line} lab") } else { line.to_owned() };
+    };
+    let line = public_line(&key, path);
     put(&beside, format!("{line}\n").as_bytes(), true)?;
     Ok(line)
+}
+
+/// The public half of the key at `path`, as a line of authorized_keys that names the lab.
+fn public_line(key: &RsaKey, path: &Path) -> String {
+    let lab = parent(path).parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    format!("{} {}", key.public(), comment(&lab))
 }
 
 /// Writes a file of mode 0600 whole or not at all; `replace`: over one that is there.
@@ -164,7 +147,7 @@ mod tests {
         write_insecure_key(&path).unwrap();
         write_insecure_key(&path).unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        let public = public_key(&path, &Cancel::new()).unwrap();
+        let public = public_key(&path).unwrap();
         assert_eq!(public.split(' ').nth(1), Some(INSECURE_PUBLIC_KEYS[0]));
     }
 
@@ -174,7 +157,7 @@ mod tests {
         let path = dir.path().join("my lab's").join("id_rsa");
         std::fs::create_dir(path.parent().unwrap()).unwrap();
         let keys: Vec<_> = std::thread::scope(|scope| {
-            let ask = || scope.spawn(|| lab_key(&path, &Cancel::new()).unwrap());
+            let ask = || scope.spawn(|| lab_key(&path).unwrap());
             let threads: Vec<_> = (0..4).map(|_| ask()).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
@@ -190,9 +173,9 @@ mod tests {
     fn a_public_half_left_by_someone_killed_is_not_believed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("id_rsa");
-        let key = lab_key(&path, &Cancel::new()).unwrap();
+        let key = lab_key(&path).unwrap();
         std::fs::write(dir.path().join("id_rsa.pub"), "half a li").unwrap();
-        assert_eq!(lab_key(&path, &Cancel::new()).unwrap(), key);
+        assert_eq!(lab_key(&path).unwrap(), key);
     }
 
     #[test]
@@ -200,6 +183,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("id_rsa");
         std::fs::write(&path, "nonsense").unwrap();
-        assert_eq!(lab_key(&path, &Cancel::new()).unwrap_err().kind(), Kind::StateDamaged);
+        assert_eq!(lab_key(&path).unwrap_err().kind(), Kind::StateDamaged);
     }
 }

@@ -12,6 +12,7 @@ pub mod keys;
 mod marks;
 pub mod provision;
 pub mod refusal;
+mod rsa;
 mod session;
 pub mod setup;
 #[cfg(test)]

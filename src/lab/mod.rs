@@ -177,7 +177,7 @@ impl<'a> Lab<'a> {
         if let Some(key) = &*key {
             return Ok(key.clone());
         }
-        Ok(key.insert(keys::lab_key(&self.files.key(), &self.context.cancel)?).clone())
+        Ok(key.insert(keys::lab_key(&self.files.key())?).clone())
     }
 
     /// The Labfile.

@@ -56,7 +56,6 @@ pub struct Cmd {
     dir: Option<PathBuf>,
     timeout: Option<Duration>,
     missing_hint: Option<String>,
-    background: bool,
     held: Option<File>,
 }
 
@@ -70,16 +69,8 @@ impl Cmd {
             dir: None,
             timeout: None,
             missing_hint: None,
-            background: false,
             held: None,
         }
-    }
-
-    /// Lets it have the processor when nobody else wants it.
-    #[must_use]
-    pub fn background(mut self) -> Self {
-        self.background = true;
-        self
     }
 
     /// Adds an argument.

@@ -60,9 +60,6 @@ impl Cmd {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|source| self.not_started(&source))?;
-        if self.background {
-            step_back(&child);
-        }
         let (send, receive) = mpsc::sync_channel(PIECES);
         if let Some(stdout) = child.stdout.take() {
             read_on_thread(stdout, Stream::Out, send.clone());
@@ -167,16 +164,4 @@ fn read_on_thread(mut pipe: impl Read + Send + 'static, stream: Stream, send: Sy
             }
         }
     });
-}
-
-/// Gives a child the lowest priority. It is a courtesy: where that is not possible, all goes on as usual.
-fn step_back(child: &Child) {
-    #[cfg(unix)]
-    {
-        const LOWEST: i32 = 19;
-        let pid = rustix::process::Pid::from_child(child);
-        let _ = rustix::process::setpriority_process(Some(pid), LOWEST);
-    }
-    #[cfg(not(unix))]
-    let _ = child;
 }

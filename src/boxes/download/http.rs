@@ -1,6 +1,7 @@
 //! One request over http or https, answered piece by piece.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
@@ -175,13 +176,17 @@ fn gather(body: &mut impl Read, piece: &mut [u8]) -> (usize, Option<io::Result<(
 
 fn agent(url: &str, patience: Patience) -> ureq::Agent {
     let is_https = url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .build();
     let config = ureq::Agent::config_builder()
         .user_agent(concat!("lab/", env!("CARGO_PKG_VERSION")))
         .http_status_as_error(false)
         // Redirects count: what was asked for over https does not come over http.
         .https_only(is_https)
         .max_redirects(10)
-        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .tls_config(tls)
         .proxy(proxy::of_environment(url))
         .input_buffer_size(INPUT)
         .timeout_resolve(Some(patience.connect))

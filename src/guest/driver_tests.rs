@@ -139,6 +139,7 @@ fn everything(shell: &[&'static str]) {
     words(shell);
     a_service_left_behind(shell);
     the_life_line(shell);
+    the_host_goes_at_the_end(shell);
     copies(shell);
     an_upload_cut_short(shell);
     a_set_up(shell);
@@ -250,6 +251,24 @@ fn the_life_line(shell: &[&'static str]) {
         wait_until("the step and its child are gone", || !runs(pid));
     }
     assert_eq!((guest.stamps().len(), guest.sessions().len()), (0, 0));
+}
+
+/// A step that is ending when the host goes has ended: it is not run again, and the next one is not begun.
+fn the_host_goes_at_the_end(shell: &[&'static str]) {
+    let guest = Guest::new(shell);
+    let begun = guest.dir.path().join("begun");
+    for (id, code) in [("well", 0), ("badly", 3)] {
+        let text = format!("echo >{}; sleep 0.1; exit {code}", begun.display());
+        let mut child = guest.start(&[script(id, &text), script("never", "echo never")]);
+        wait_until("the step runs", || begun.exists());
+        drop(child.stdin.take());
+        let mut rest = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        child.wait().unwrap();
+        assert!(!rest.contains("never"), "{rest}");
+        assert_eq!((guest.stamps(), guest.sessions()), (vec!["well".to_owned()], Vec::new()));
+        fs::remove_file(&begun).unwrap();
+    }
 }
 
 #[cfg(unix)]

@@ -16,7 +16,7 @@
 //! anybody in for 46 s: its sshd had reached `MaxStartups`.) The first banner wins.
 //!
 //! A guest that says something on its console after a silence has got over something, its network perhaps or
-//! the start of its sshd: then a try is made at once.
+//! the start of its sshd: then a try is made at once, and few are made for no reason.
 
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -32,21 +32,22 @@ const GLANCE: Duration = Duration::from_millis(15);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a console says nothing before its next word counts.
 const SILENCE: Duration = Duration::from_millis(300);
-/// How soon after a try no word of the console brings another, where a boot takes long: it says a lot.
+/// How soon after a try no word of the console brings another, where a boot takes long: it says a lot. At least
+/// this, and a quarter of the time that has been waited for.
 const SPARED: Duration = Duration::from_secs(2);
 /// The same in the first seconds, when it may be a short one.
 const SPARED_IN_QUICK_BOOT: Duration = Duration::from_millis(100);
 /// How often a fresh try is made at most while nothing is heard, and the longest time before a wish to stop is
 /// seen.
-const SPACING: Duration = Duration::from_millis(200);
+const SPACING: Duration = Duration::from_millis(250);
 /// How soon one is made after another that found the network up, and no sshd: it costs the guest next to nothing.
 const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 /// A machine is up already or not at all in the first second: one try.
 const FIRST_SPACING: Duration = Duration::from_secs(1);
-/// The longest boot that is taken for a quick one, in which half a second counts.
+/// The longest boot that is taken for a quick one, in which half a second counts and a word is worth a try.
 const QUICK_BOOT: Duration = Duration::from_secs(6);
-/// How often at least.
-const LONGEST_SPACING: Duration = Duration::from_secs(4);
+/// How often at least: between the times after which libslirp repeats itself.
+const LONGEST_SPACING: Duration = Duration::from_secs(8);
 /// How long a try may be silent: libslirp gives up after 75 s.
 const PATIENCE: Duration = Duration::from_secs(75);
 /// How long until a try that sshd is thought to be working on gets a second one beside it; a third
@@ -103,7 +104,7 @@ pub fn wait_for_ssh(
             };
             return Err(no_answer(address, limit, why));
         }
-        let pause = pace(started.elapsed(), reset.then_some(open.len()));
+        let pause = pace(started.elapsed(), console.talks, reset.then_some(open.len()));
         if last.is_none_or(|last| last.elapsed() >= pause) {
             let opened = Try::start(count, address, send.clone());
             refused = opened.is_err();
@@ -117,8 +118,7 @@ pub fn wait_for_ssh(
             if first_banner(&receive, &mut open, &mut early, &mut reset) {
                 return Ok(started.elapsed());
             }
-            let spared = if started.elapsed() < QUICK_BOOT { SPARED_IN_QUICK_BOOT } else { SPARED };
-            if console.calls_for_a_try(last.map(|last| last.elapsed()), spared) {
+            if console.calls_for_a_try(last.map(|last| last.elapsed()), spared(started.elapsed())) {
                 last = None;
                 break;
             }
@@ -129,16 +129,24 @@ pub fn wait_for_ssh(
     }
 }
 
-/// How long after the latest try the next one is made. `at_work`: the guest's network is up, and so many
-/// tries that were made since are silent.
-fn pace(waited: Duration, at_work: Option<usize>) -> Duration {
+/// How long after the latest try the next one is made. `talks`: words on the guest's console bring others.
+/// `at_work`: the guest's network is up, and so many tries that were made since are silent.
+///
+/// All that is tried before the network is up comes back after 6, 18 and 42 s: those of a boot's first seconds all
+/// together.
+fn pace(waited: Duration, talks: bool, at_work: Option<usize>) -> Duration {
     match at_work {
         None if waited < FIRST_SPACING => FIRST_SPACING,
-        None if waited < QUICK_BOOT => SPACING.max(waited / 8),
-        None => LONGEST_SPACING.min(waited / 4),
+        None if waited < QUICK_BOOT && !talks => SPACING.max(waited / 4),
+        None => LONGEST_SPACING.min(waited / 2),
         Some(0) => AFTER_REFUSAL,
         Some(silent) => HOLD_OFF * 3u32.pow(u32::try_from(silent - 1).unwrap_or(9).min(9)),
     }
+}
+
+/// How soon after a try a word of the console brings another.
+fn spared(waited: Duration) -> Duration {
+    if waited < QUICK_BOOT { SPARED_IN_QUICK_BOOT } else { SPARED.max(waited / 4) }
 }
 
 /// The guest's console, as far as it tells that something happens.
@@ -146,6 +154,8 @@ struct Console<'a> {
     said: &'a mut dyn FnMut() -> u64,
     seen: u64,
     since: Instant,
+    /// It has said something.
+    talks: bool,
     /// A word after a silence has not been looked into yet.
     word: bool,
 }
@@ -153,7 +163,7 @@ struct Console<'a> {
 impl<'a> Console<'a> {
     fn new(said: &'a mut dyn FnMut() -> u64) -> Self {
         let seen = said();
-        Console { said, seen, since: Instant::now(), word: false }
+        Console { said, seen, since: Instant::now(), talks: false, word: false }
     }
 
     /// Whether a try is to be made, the latest of which is so long ago, for a word that came after a silence.
@@ -173,7 +183,7 @@ impl<'a> Console<'a> {
         if said == self.seen {
             return false;
         }
-        self.seen = said;
+        (self.seen, self.talks) = (said, true);
         std::mem::replace(&mut self.since, Instant::now()).elapsed() >= SILENCE
     }
 }
@@ -280,15 +290,46 @@ mod tests {
     fn a_guest_that_is_busy_is_left_alone() {
         let second = Duration::from_secs(1);
         // Not up: a fresh try soon, and less soon the longer nothing is heard.
-        assert_eq!(pace(second / 2, None), FIRST_SPACING);
-        assert_eq!(pace(second, None), SPACING);
-        assert_eq!(pace(4 * second, None), second / 2);
-        assert_eq!(pace(60 * second, None), LONGEST_SPACING);
+        assert_eq!(pace(second / 2, false, None), FIRST_SPACING);
+        assert_eq!(pace(second, false, None), SPACING);
+        assert_eq!(pace(4 * second, false, None), second);
+        assert_eq!(pace(60 * second, false, None), LONGEST_SPACING);
+        // With a console that tells when to look, others are made for good measure.
+        assert_eq!(pace(4 * second, true, None), 2 * second);
         // Up and without sshd: a fresh try soon. Then silent: sshd is at it.
-        assert_eq!(pace(60 * second, Some(0)), AFTER_REFUSAL);
-        assert_eq!(pace(60 * second, Some(1)), HOLD_OFF);
-        assert_eq!(pace(60 * second, Some(2)), 3 * HOLD_OFF);
-        assert!(pace(60 * second, Some(1000)) > Duration::from_secs(3600));
+        for talks in [false, true] {
+            assert_eq!(pace(60 * second, talks, Some(0)), AFTER_REFUSAL);
+            assert_eq!(pace(60 * second, talks, Some(1)), HOLD_OFF);
+            assert_eq!(pace(60 * second, talks, Some(2)), 3 * HOLD_OFF);
+            assert!(pace(60 * second, talks, Some(1000)) > Duration::from_secs(3600));
+        }
+    }
+
+    /// Debian's sshd lets ten in that have not logged in yet (`MaxStartups 10:30:100`), and sends others away: a
+    /// `lab ssh` among them.
+    #[test]
+    fn tries_do_not_crowd_the_sshd_of_a_slow_guest() {
+        const TICK: Duration = Duration::from_millis(20);
+        const CROWD: Duration = Duration::from_secs(10);
+        let repeats = [0, 6, 18, 42].map(Duration::from_secs);
+        for (talks, boot) in
+            [false, true].into_iter().flat_map(|talks| (8..120).map(move |boot| (talks, boot)))
+        {
+            // Its sshd comes up with its network, and has all that was tried before on its hands at once.
+            let boot = Duration::from_secs(boot);
+            let (mut tries, mut now) = (vec![Duration::ZERO], Duration::ZERO);
+            while now < boot {
+                let latest = now - tries.last().copied().unwrap_or_default();
+                let word = talks && now > QUICK_BOOT && latest >= spared(now);
+                if word || latest >= pace(now, talks, None) {
+                    tries.push(now);
+                }
+                now += TICK;
+            }
+            let next = |at: &Duration| repeats.iter().map(|after| *at + *after).find(|at| *at >= boot);
+            let crowd = tries.iter().filter_map(next).filter(|at| *at < boot + CROWD).count();
+            assert!(crowd <= 10, "{crowd} within {CROWD:?} of a boot of {boot:?}");
+        }
     }
 
     #[test]

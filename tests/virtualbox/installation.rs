@@ -91,11 +91,19 @@ impl VirtualBox {
     /// What VBoxManage answers; fails the test where it fails.
     #[track_caller]
     pub(crate) fn manage(&self, args: &[&str]) -> String {
+        self.try_to_manage(args).unwrap_or_else(|error| panic!("VBoxManage {args:?}: {error}"))
+    }
+
+    /// What VBoxManage answers, or how it failed.
+    pub(crate) fn try_to_manage(&self, args: &[&str]) -> Result<String, String> {
         let output = self.command(args).output().unwrap();
         let (stdout, stderr) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "VBoxManage {args:?}: {}\n{stdout}\n{stderr}", output.status);
-        stdout.into_owned()
+        if output.status.success() {
+            Ok(stdout.into_owned())
+        } else {
+            Err(format!("{}\n{stdout}\n{stderr}", output.status))
+        }
     }
 
     pub(crate) fn inventory(&self) -> Inventory {

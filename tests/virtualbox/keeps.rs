@@ -1,7 +1,9 @@
 //! What is the user's stays the user's: every way in which VBoxManage deletes more than it was asked to.
 
 use std::path::Path;
+use std::time::Duration;
 
+use crate::common::wait_for;
 use crate::installation::VirtualBox;
 use crate::{HASTY, destroy, remove_box, up_hastily};
 
@@ -73,13 +75,18 @@ fn a_disk_that_the_user_attached_stays() {
         ["own.vdi", "detached.vmdk"].iter().all(|name| names.iter().any(|there| there == name)),
         "{names:?}"
     );
-    let open = |path: &Path| virtualbox.manage(&["showmediuminfo", "disk", path.to_str().unwrap()]);
-    // Each difference has its parent: VirtualBox opens it once it knows that one.
-    for disk in [&disk, &other, &kept.join("own.vdi")] {
-        open(disk);
-    }
+    let open = |path: &Path| virtualbox.try_to_manage(&["showmediuminfo", "disk", path.to_str().unwrap()]);
+    // Each difference has its parent: VirtualBox opens it when it knows that one, which it does until its server
+    // has been idle for some seconds and ends.
+    let open_with_parents = |path: &Path| {
+        for disk in [&disk, &other, &kept.join("own.vdi")] {
+            open(disk).unwrap();
+        }
+        open(path).ok()
+    };
     for name in names.iter().filter(|name| name.starts_with('{')) {
-        assert!(open(&kept.join(name)).contains("differencing"), "{name}");
+        let info = wait_for(name, Duration::from_secs(60), || open_with_parents(&kept.join(name)));
+        assert!(info.contains("differencing"), "{name}: {info}");
         virtualbox.manage(&["closemedium", "disk", kept.join(name).to_str().unwrap()]);
     }
     for disk in [&disk, &other, &kept.join("own.vdi"), &kept.join("detached.vmdk")] {

@@ -35,9 +35,14 @@ cat "$dir/output" 3<&- &
 relay=$!
 exec 4>"$dir/output" 5<"$dir/output" >&4 2>&4
 
+# The host's end. A step that is about to end may, since its last work may be done already; none is begun any more.
 main=$$
 (
 	while read -r _; do :; done
+	if [ -d "$dir" ]; then
+		echo >"$dir/gone"
+		sleep 0.3 || sleep 1
+	fi
 	kill -TERM "$main"
 ) <&3 3<&- 4>&- 5<&- >/dev/null 2>&1 &
 watcher=$!
@@ -52,37 +57,17 @@ group=
 ! command -v setsid >/dev/null || group=setsid
 
 # The host is gone, or has heard the last word. A step that runs is stopped with all it started; one
-# that ends well at this moment gets its stamp first, or it would be run again.
+# that has just ended well gets its stamp first, or it would be run again.
 stop() {
 	gone=1
 	[ "$busy" != stamp ] || return 0
 	trap '' TERM HUP INT
 	if [ "$busy" = step ] && [ "$!" != "$before" ]; then
-		if ends_by_itself "$!"; then
-			busy=stamp
-			return 0
-		fi
 		stop_group "$!"
 	fi
 	leave 1
 }
 trap stop TERM HUP INT
-
-# ends_by_itself PROCESS: whether it has ended, or does within 0.3 s: its last work may be done already.
-ends_by_itself() {
-	tries=0
-	while [ "$tries" -lt 4 ]; do
-		# A zombie is one whose end this shell has not looked at.
-		if read -r stat 2>/dev/null <"/proc/$1/stat"; then
-			case $stat in *') Z '*) return 0 ;; esac
-		else
-			return 0
-		fi
-		tries=$((tries + 1))
-		[ "$tries" = 4 ] || sleep 0.1 2>/dev/null || sleep 1
-	done
-	return 1
-}
 
 stop_group() {
 	kill -TERM "-$1" 2>/dev/null || kill -TERM "$1" 2>/dev/null
@@ -112,19 +97,13 @@ run() {
 	$group "$@" </dev/null 4>&- 5<&- &
 	wait "$!"
 	status=$?
-	if [ -n "$gone" ]; then
-		# What ended the wait was the signal: unless the step's end was known before (some shells forget it
-		# when it has been asked for), it is asked for now.
-		wait "$!"
-		again=$?
-		[ "$again" = 127 ] || status=$again
-	fi
 	busy=stamp
 	return "$status"
 }
 
 # begin NUMBER ID FORCE: fails where the step has been done before.
 begin() {
+	[ ! -e "$dir/gone" ] || stop
 	stamp=$state/steps/$2
 	if [ -e "$stamp" ]; then
 		if [ "$3" = 0 ]; then

@@ -104,7 +104,11 @@ fn halt_suspend_and_resume_can_be_killed_at_any_moment() {
     eprintln!("suspend takes {suspend:?}, resume {resume:?}");
     let awake = |what: &str| {
         assert_eq!(lab.status("solo")["ready"], true);
-        assert_eq!(lab.ssh("solo", "cat data /tmp/kept; pgrep -c -x -f 'sleep 9999'"), "data\nkept\n1", "{what}");
+        assert_eq!(
+            lab.ssh("solo", "cat data /tmp/kept; pgrep -c -x -f 'sleep 9999'"),
+            "data\nkept\n1",
+            "{what}"
+        );
         only_machines_run(&lab, 1);
     };
     for round in 0..KILLS_OF_OTHERS {

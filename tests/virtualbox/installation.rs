@@ -166,12 +166,7 @@ impl VirtualBox {
         });
         // The process that ran it holds the lock for a moment more.
         wait_for("the machine's lock", Duration::from_secs(60), || {
-            self.command(&["modifyvm", uuid, "--description", ""])
-                .output()
-                .unwrap()
-                .status
-                .success()
-                .then_some(())
+            self.try_to_manage(&["modifyvm", uuid, "--description", ""]).ok()
         });
     }
 

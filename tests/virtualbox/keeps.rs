@@ -82,7 +82,7 @@ fn a_disk_that_the_user_attached_stays() {
         for disk in [&disk, &other, &kept.join("own.vdi")] {
             open(disk).unwrap();
         }
-        open(path).ok()
+        open(path).inspect_err(|error| eprintln!("{}: {error}", path.display())).ok()
     };
     for name in names.iter().filter(|name| name.starts_with('{')) {
         let info = wait_for(name, Duration::from_secs(60), || open_with_parents(&kept.join(name)));

@@ -110,6 +110,15 @@ fn read_all(child: &mut Child) -> Said {
     said
 }
 
+/// The host goes: what the session still says until it has ended.
+fn hang_up(child: &mut Child) -> String {
+    drop(child.stdin.take());
+    let mut rest = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+    child.wait().unwrap();
+    rest
+}
+
 fn script(id: &str, text: &str) -> Step {
     let action = Action::Script { text: text.into(), args: Vec::new(), env: Vec::new(), root: true };
     Step { id: id.into(), name: format!("{id}.sh"), action, force: false, timeout: None }
@@ -242,10 +251,7 @@ fn the_life_line(shell: &[&'static str]) {
     );
     let mut child = guest.start(&[script("long", &text), script("never", "echo never")]);
     wait_until("the step runs", || pids.exists());
-    drop(child.stdin.take());
-    let mut rest = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
-    child.wait().unwrap();
+    let rest = hang_up(&mut child);
     assert!(!rest.contains("never"), "{rest}");
     for pid in fs::read_to_string(&pids).unwrap().split_whitespace() {
         wait_until("the step and its child are gone", || !runs(pid));
@@ -261,10 +267,7 @@ fn the_host_goes_at_the_end(shell: &[&'static str]) {
         let text = format!("echo >{}; sleep 0.1; exit {code}", begun.display());
         let mut child = guest.start(&[script(id, &text), script("never", "echo never")]);
         wait_until("the step runs", || begun.exists());
-        drop(child.stdin.take());
-        let mut rest = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
-        child.wait().unwrap();
+        let rest = hang_up(&mut child);
         assert!(!rest.contains("never"), "{rest}");
         assert_eq!((guest.stamps(), guest.sessions()), (vec!["well".to_owned()], Vec::new()));
         fs::remove_file(&begun).unwrap();

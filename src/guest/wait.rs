@@ -305,30 +305,35 @@ mod tests {
         }
     }
 
+    /// When tries are made of a machine whose network comes up after `boot`.
+    fn tries(boot: Duration, talks: bool) -> Vec<Duration> {
+        const TICK: Duration = Duration::from_millis(20);
+        let (mut tries, mut now) = (vec![Duration::ZERO], Duration::ZERO);
+        while now < boot {
+            let latest = now - tries.last().copied().unwrap_or_default();
+            let word = talks && now > QUICK_BOOT && latest >= spared(now);
+            if word || latest >= pace(now, talks, None) {
+                tries.push(now);
+            }
+            now += TICK;
+        }
+        tries
+    }
+
     /// Debian's sshd lets ten in that have not logged in yet (`MaxStartups 10:30:100`), and sends others away: a
     /// `lab ssh` among them.
     #[test]
     fn tries_do_not_crowd_the_sshd_of_a_slow_guest() {
-        const TICK: Duration = Duration::from_millis(20);
         const CROWD: Duration = Duration::from_secs(10);
         let repeats = [0, 6, 18, 42].map(Duration::from_secs);
-        for (talks, boot) in
-            [false, true].into_iter().flat_map(|talks| (8..120).map(move |boot| (talks, boot)))
-        {
-            // Its sshd comes up with its network, and has all that was tried before on its hands at once.
-            let boot = Duration::from_secs(boot);
-            let (mut tries, mut now) = (vec![Duration::ZERO], Duration::ZERO);
-            while now < boot {
-                let latest = now - tries.last().copied().unwrap_or_default();
-                let word = talks && now > QUICK_BOOT && latest >= spared(now);
-                if word || latest >= pace(now, talks, None) {
-                    tries.push(now);
-                }
-                now += TICK;
+        for boot in (8..120).map(Duration::from_secs) {
+            for talks in [false, true] {
+                // Its sshd comes up with its network, and has all that was tried before on its hands at once.
+                let next = |at: &Duration| repeats.iter().map(|after| *at + *after).find(|at| *at >= boot);
+                let tries = tries(boot, talks);
+                let crowd = tries.iter().filter_map(next).filter(|at| *at < boot + CROWD).count();
+                assert!(crowd <= 10, "{crowd} within {CROWD:?} of a boot of {boot:?}, talking: {talks}");
             }
-            let next = |at: &Duration| repeats.iter().map(|after| *at + *after).find(|at| *at >= boot);
-            let crowd = tries.iter().filter_map(next).filter(|at| *at < boot + CROWD).count();
-            assert!(crowd <= 10, "{crowd} within {CROWD:?} of a boot of {boot:?}");
         }
     }
 

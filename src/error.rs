@@ -178,6 +178,7 @@ pub struct Error(Box<Inner>);
 #[derive(Debug, Clone)]
 struct Inner {
     kind: Kind,
+    machine: Option<String>,
     message: String,
     details: Vec<String>,
     hints: Vec<String>,
@@ -186,7 +187,13 @@ struct Inner {
 impl Error {
     /// An error of `kind`; `message` is one sentence without a final full stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), details: Vec::new(), hints: Vec::new() }))
+        Error(Box::new(Inner {
+            kind,
+            machine: None,
+            message: message.into(),
+            details: Vec::new(),
+            hints: Vec::new(),
+        }))
     }
 
     /// A defect of `lab`: printed with where to report it.
@@ -230,15 +237,16 @@ impl Error {
         self
     }
 
-    /// Puts whom it is about before the message, such as a machine's name, unless it begins with that.
+    /// Says which machine it is about. The first to say so knows best.
     #[must_use]
-    pub fn context(mut self, before: impl fmt::Display) -> Self {
-        let before = before.to_string();
-        let said = self.0.message.strip_prefix(&before).is_some_and(|rest| rest.starts_with([':', ' ']));
-        if !said {
-            self.0.message = format!("{before}: {}", self.0.message);
-        }
+    pub fn of(mut self, machine: &str) -> Self {
+        self.0.machine.get_or_insert_with(|| machine.to_owned());
         self
+    }
+
+    /// The machine that it is about.
+    pub fn machine(&self) -> Option<&str> {
+        self.0.machine.as_deref()
     }
 
     /// What kind of error it is.
@@ -246,7 +254,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The one-sentence message.
+    /// The one-sentence message, without the machine's name where [`Error::machine`] has it.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -264,7 +272,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        match &self.0.machine {
+            // A message may name its machine as the subject of its sentence.
+            Some(machine) if !self.0.message.starts_with(&format!("{machine} ")) => {
+                write!(f, "{machine}: {}", self.0.message)
+            }
+            _ => f.write_str(&self.0.message),
+        }
     }
 }
 
@@ -285,15 +299,10 @@ mod tests {
 
     #[test]
     fn a_machine_is_named_once() {
-        for message in ["its QEMU has ended", "web1: its QEMU has ended"] {
-            let error = Error::new(Kind::Crashed, message).context("web1");
-            assert_eq!(error.message(), "web1: its QEMU has ended");
-        }
-        assert_eq!(Error::new(Kind::WrongState, "web1 is off").context("web1").message(), "web1 is off");
-        assert_eq!(
-            Error::new(Kind::WrongState, "web10 is off").context("web1").message(),
-            "web1: web10 is off"
-        );
+        let shown = |message: &str| Error::new(Kind::Crashed, message).of("web1").of("web2").to_string();
+        assert_eq!(shown("its QEMU has ended"), "web1: its QEMU has ended");
+        assert_eq!(shown("web1 is off"), "web1 is off");
+        assert_eq!(shown("web10 is off"), "web1: web10 is off");
     }
 
     #[test]

@@ -51,8 +51,12 @@ pub fn last_lines(path: &Path, from: u64, count: usize) -> Vec<String> {
         file.take(WINDOW).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let text = read().unwrap_or_default();
-    let mut lines: Vec<String> = String::from_utf8_lossy(&text)
+    last_lines_of(&read().unwrap_or_default(), count)
+}
+
+/// The last `count` non-empty lines of `text`, without control characters other than tabs.
+pub fn last_lines_of(text: &[u8], count: usize) -> Vec<String> {
+    let mut lines: Vec<String> = String::from_utf8_lossy(text)
         .lines()
         .map(|line| line.chars().filter(|c| !c.is_control() || *c == '\t').collect::<String>())
         .map(|line| line.trim_end().to_owned())

@@ -2,14 +2,11 @@
 //!
 //! - `.lab/` beside the Labfile: what one lab knows of itself. Gone after `lab destroy`.
 //! - `LAB_HOME`: what all labs share (boxes, base images, port claims).
-//! - the run folder: sockets, in a short path, because the address of a unix socket has room for
-//!   about 100 characters and home folders can be deeper than that.
 
 use std::path::{Path, PathBuf};
 
 use crate::boxes::pins;
 use crate::error::{Error, Kind, Result};
-use crate::unlink;
 
 /// The environment variable that moves [`Home`].
 pub const HOME_VARIABLE: &str = "LAB_HOME";
@@ -151,85 +148,5 @@ impl Home {
     /// Held while [`Home::ports`] is read and written.
     pub fn ports_lock(&self) -> PathBuf {
         self.root.join("ports.lock")
-    }
-}
-
-/// Longest path of a run folder that leaves room for a socket's name: 104 bytes is the least that
-/// any supported system gives an address (macOS; Linux has 108), and the names are 20 bytes or less.
-const RUN_DIR_LIMIT: usize = 80;
-
-/// Where the sockets of the lab `lab_id` go: under `XDG_RUNTIME_DIR` where that is short enough,
-/// else under `/tmp/lab-<user id>`. The choice is kept in the state, since the variable is not the
-/// same in every terminal of a user.
-pub fn choose_run_dir(lab_id: &str) -> PathBuf {
-    let short: String = lab_id.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    runtime
-        .filter(|dir| dir.is_absolute() && dir.is_dir())
-        .map(|dir| dir.join("lab").join(&short))
-        .filter(|dir| dir.as_os_str().len() <= RUN_DIR_LIMIT)
-        .unwrap_or_else(|| fallback_run_dir().join(&short))
-}
-
-#[cfg(unix)]
-fn fallback_run_dir() -> PathBuf {
-    PathBuf::from(format!("/tmp/lab-{}", rustix::process::getuid().as_raw()))
-}
-
-#[cfg(not(unix))]
-fn fallback_run_dir() -> PathBuf {
-    std::env::temp_dir().join("lab")
-}
-
-/// Makes the run folder `dir`, and its parent, for this user alone.
-///
-/// # Errors
-/// [`Kind::Io`] where it cannot be made, or where the parent (it may lie in `/tmp`) belongs to
-/// somebody else, who could then take our sockets away.
-pub fn make_run_dir(dir: &Path) -> Result<()> {
-    let parents = dir.parent().into_iter().chain([dir]);
-    for dir in parents {
-        make_private_dir(dir)?;
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn make_private_dir(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|source| Error::io("create the folder", dir, &source))?;
-    let meta = dir.symlink_metadata().map_err(|source| Error::io("look at", dir, &source))?;
-    if !meta.is_dir() || meta.uid() != rustix::process::getuid().as_raw() {
-        return Err(Error::new(Kind::Io, format!("{} belongs to another user", dir.display()))
-            .hint("set XDG_RUNTIME_DIR to a folder of your own, then run the command again"));
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn make_private_dir(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).map_err(|source| Error::io("create the folder", dir, &source))
-}
-
-/// Removes the run folder, and its parent where that is empty then. What is not there is no error.
-pub fn remove_run_dir(dir: &Path) -> Result<()> {
-    unlink::folder(dir)?;
-    if let Some(parent) = dir.parent() {
-        // Another lab may be using it, or have just gone the same way: both are fine.
-        let _ = std::fs::remove_dir(parent);
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_run_folder_leaves_room_for_a_socket_name() {
-        let dir = choose_run_dir("0b5e1b8a-1f1c-4a59-9c7e-0d9f6f1f2a3b");
-        assert!(dir.as_os_str().len() <= RUN_DIR_LIMIT, "{}", dir.display());
-        assert!(dir.ends_with("0b5e1b8a"));
     }
 }

@@ -1,132 +1,32 @@
-//! What runs machines: one interface, one folder per provider.
+//! What runs machines: one contract, one folder per provider.
 //!
-//! A provider knows nothing of ssh, of provisioners or of Labfiles; it gets a [`MachineSpec`], and
-//! says where the machine's ssh is. Capabilities are small traits; what a provider has is data.
+//! A provider knows nothing of ssh sessions, of provisioners or of Labfiles; it gets a [`MachineSpec`], and
+//! says where the machine is reached. What only one provider knows travels as a [`Block`] that everyone else keeps
+//! and hands on unread. Capabilities are small traits; what a provider has is data. [`table`] lists the providers.
 
+mod console;
+mod local;
 pub mod qemu;
+mod reach;
 mod refusal;
 mod snapshots;
+mod spec;
+pub mod table;
 pub mod virtualbox;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::console::{Console, ConsoleFile, last_lines};
+pub use self::reach::{Forwarded, Jump, Reach};
 pub use self::snapshots::{Snapshot, Snapshots};
-use crate::boxes::seed::Seed;
+pub use self::spec::{
+    Block, BoxRef, MachineSpec, Own, Planned, PortForward, PrivateNetwork, SeedUser, Wish,
+};
 use crate::boxes::{BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::process::Usage;
-
-/// All that a provider needs to know of one machine. Made from the Labfile, the box and the state.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MachineSpec {
-    /// The machine's name in the Labfile.
-    pub name: String,
-    /// The lab's name, for titles.
-    pub lab: String,
-    /// A UUID, made once, kept in the state: the machine's identity for the provider.
-    pub id: String,
-    /// The machine's own folder, on disk, there before the provider is called. Disks and logs go here.
-    pub dir: PathBuf,
-    /// A folder outside of `dir`, which need not be there: for what lies in `dir` and is the user's, when `dir` goes.
-    pub kept_dir: PathBuf,
-    /// A folder with a short path for sockets (unix sockets have about 100 characters), mode 0700,
-    /// there before the provider is called; shared by the machines of the lab.
-    pub run_dir: PathBuf,
-    /// The box.
-    pub image: BoxImage,
-    /// The hardware: the box's, with the Labfile's memory and CPUs put in.
-    pub hardware: Hardware,
-    /// NIC 1's MAC address: the box's base MAC, or one made for the machine. Kept in the state.
-    pub nat_mac: Mac,
-    /// NIC 2's MAC address. Kept in the state.
-    pub private_mac: Mac,
-    /// The private network.
-    pub network: PrivateNetwork,
-    /// The port on 127.0.0.1 that leads to the guest's ssh.
-    pub ssh_port: u16,
-    /// Further ports, from 127.0.0.1.
-    pub forwards: Vec<PortForward>,
-    /// For a machine that may have no user yet: the file with the public key to seed it with.
-    pub seed_key: Option<PathBuf>,
-    /// Provider-specific settings of the Labfile.
-    pub settings: Settings,
-}
-
-impl MachineSpec {
-    /// The disc that tells the machine its user, to be attached to it from its first start on; `None` for
-    /// a machine that has one.
-    pub fn seed(&self) -> Result<Option<Vec<u8>>> {
-        let Some(path) = &self.seed_key else { return Ok(None) };
-        let public_key = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, &source))?;
-        let seed = Seed {
-            instance: &self.id,
-            hostname: &self.name,
-            user: &self.image.login.user,
-            public_key: &public_key,
-        };
-        Ok(Some(seed.image()))
-    }
-}
-
-/// The private network (NIC 2) as a provider needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PrivateNetwork {
-    /// The lab's id: networks of different ids never see each other.
-    pub lab_id: String,
-    /// The network's address.
-    pub address: Ipv4Addr,
-    /// Its prefix length in bits.
-    pub prefix: u8,
-    /// A number from 1 to 65534 that no other lab of this user holds (see `lab::ports`): QEMU's
-    /// multicast port.
-    pub port: u16,
-    /// This computer is to have no place on it, though the provider could give it one.
-    pub internal: bool,
-}
-
-impl PrivateNetwork {
-    /// The netmask, for example 255.255.255.0.
-    pub fn netmask(&self) -> Ipv4Addr {
-        Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0))
-    }
-
-    /// This computer's address, where it has a place on the network: the first one.
-    pub fn host_address(&self) -> Ipv4Addr {
-        Self::first_address(self.address)
-    }
-
-    /// The first address of the network at `address`.
-    pub fn first_address(address: Ipv4Addr) -> Ipv4Addr {
-        Ipv4Addr::from_bits(address.to_bits().saturating_add(1))
-    }
-}
-
-/// A port of this computer (on 127.0.0.1) that leads to a port of the guest. TCP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct PortForward {
-    /// On this computer.
-    pub host: u16,
-    /// In the guest.
-    pub guest: u16,
-}
-
-/// Provider-specific settings. Each provider reads its own and ignores the rest.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// QEMU: arguments added at the end.
-    pub qemu_args: Vec<String>,
-    /// QEMU: `-cpu`.
-    pub qemu_cpu: Option<String>,
-    /// QEMU: `-machine`.
-    pub qemu_machine: Option<String>,
-    /// VirtualBox: VBoxManage calls before the first start.
-    pub vbox_customize: Vec<Vec<String>>,
-    /// VirtualBox: show a window.
-    pub vbox_gui: bool,
-}
 
 /// What a machine is doing, as the provider sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -155,8 +55,50 @@ pub struct Features {
     pub host_on_private_network: bool,
     /// `suspend` keeps RAM.
     pub suspend: bool,
-    /// Snapshots hold RAM.
-    pub live_snapshots: bool,
+}
+
+/// How often a provider can be asked without harm: a question may cost a program's start, or a call over a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Pause between two questions what a machine is doing, while it is between two states.
+    pub settle: Duration,
+    /// Pause between two questions whether it is still there to be waited for.
+    pub alive: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { settle: Duration::from_millis(100), alive: Duration::from_secs(1) }
+    }
+}
+
+/// Where a provider gets numbers that no other lab of this user has. Each is claimed until the machine or lab is gone.
+pub trait Claims {
+    /// A port of this computer that leads to the ssh of `machine`.
+    ///
+    /// # Errors
+    /// [`Kind::PortTaken`] where all are taken.
+    fn ssh_port(&self, machine: &str) -> Result<u16>;
+
+    /// A number from 1 to 65534 for the lab's private network: a UDP port.
+    ///
+    /// # Errors
+    /// [`Kind::PortTaken`] where all are taken.
+    fn network_number(&self) -> Result<u16>;
+
+    /// Whether nothing listens on `port` of this computer.
+    fn is_free(&self, port: u16) -> bool;
+}
+
+/// A lab whose state is lost, as far as its provider can still find what belongs to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Lost<'a> {
+    /// The folder in which its machines' folders are, or were.
+    pub machines: &'a Path,
+    /// Where disks go that the user made in a machine's folder: into a folder of the machine's name.
+    pub kept: &'a Path,
+    /// What the provider decided of the lab, where that is known.
+    pub own: Option<&'a Block>,
 }
 
 /// What a provider says of itself on this computer, for `lab up` and `lab doctor`.
@@ -191,13 +133,22 @@ pub enum DiskForm {
 }
 
 /// The life cycle that every provider has. All methods may be called for machines of one lab from
-/// several threads at once, one call per machine; each can be done twice without harm.
+/// several threads at once, one call per machine; each can be done twice without harm. A call may take minutes:
+/// it heeds `cancel` then.
 pub trait Provider: Send + Sync {
     /// Its name, as in `--provider`.
     fn name(&self) -> &'static str;
 
     /// What it can do.
     fn features(&self) -> Features;
+
+    /// How often it can be asked.
+    fn pace(&self) -> Pace {
+        Pace::default()
+    }
+
+    /// Whether it can run machines here at all; the error says what is missing.
+    fn available(&self, cancel: &Cancel) -> Result<Availability>;
 
     /// Whether it can run machines of `hardware`'s kind here; the error says what is missing.
     fn check(&self, hardware: &Hardware, cancel: &Cancel) -> Result<Availability>;
@@ -207,12 +158,20 @@ pub trait Provider: Send + Sync {
         self.check(hardware, cancel)
     }
 
+    /// Decides what it must know of a lab and keep, before the lab's first machine is made. `known` is what it decided
+    /// before, empty for a new lab.
+    fn plan_lab(&self, lab_id: &str, known: &Block, claims: &dyn Claims) -> Result<Block>;
+
+    /// Decides what it must know of a machine that does not run, and keep. `known` is what it decided before, empty for
+    /// a new machine; what is taken by now (a port) is decided anew.
+    fn plan_machine(&self, wish: Wish<'_>, known: &Block, claims: &dyn Claims) -> Result<Planned>;
+
     /// Makes the base image of a box that machines are then cloned from, once per box; quick when it
     /// is there. Safe against other processes doing the same. `progress` gets 0.0 to 1.0.
     fn prepare_base(&self, image: &BoxImage, cancel: &Cancel, progress: &mut dyn FnMut(f64)) -> Result<()>;
 
     /// Removes the base image of the box `digest`, if there is one. No machine of it exists any more.
-    fn remove_base(&self, digest: &str) -> Result<()>;
+    fn remove_base(&self, digest: &str, cancel: &Cancel) -> Result<()>;
 
     /// The base images that there are.
     fn bases(&self) -> Result<Vec<Base>> {
@@ -225,18 +184,24 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
-    /// Makes sure that the private network of `machines` (of one lab, about to be created or started) can be had,
-    /// and is there. Returns what is less than one may expect, in words for people.
+    /// Makes sure that what the machines of one lab share (a network, a folder for sockets) can be had, and is there, for
+    /// `machines`, which are about to be created or started. Returns what is less than one may expect, in words for people.
     ///
     /// # Errors
     /// Why it cannot; nothing has been made then.
-    fn prepare_network(&self, machines: &[MachineSpec]) -> Result<Vec<String>> {
-        let _ = machines;
+    fn prepare_lab(&self, machines: &[MachineSpec], cancel: &Cancel) -> Result<Vec<String>> {
+        let _ = (machines, cancel);
         Ok(Vec::new())
     }
 
+    /// Removes what is left of a lab none of whose machines exists any more. `own` is what it decided of the lab.
+    fn remove_lab(&self, own: &Block) -> Result<()> {
+        let _ = own;
+        Ok(())
+    }
+
     /// The state of several machines, in their order, with as few questions as possible.
-    fn states(&self, machines: &[MachineSpec]) -> Result<Vec<PowerState>>;
+    fn states(&self, machines: &[MachineSpec], cancel: &Cancel) -> Result<Vec<PowerState>>;
 
     /// Absent → Off. The base has been prepared.
     fn create(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()>;
@@ -245,7 +210,7 @@ pub trait Provider: Send + Sync {
     /// A suspended machine goes on with its RAM.
     ///
     /// # Errors
-    /// [`crate::error::Kind::PortTaken`] when a port was taken meanwhile.
+    /// [`Kind::PortTaken`] when a port was taken meanwhile.
     fn start(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()>;
 
     /// Presses the power button and waits for the machine to go off, for `patience` at most; tells
@@ -253,20 +218,22 @@ pub trait Provider: Send + Sync {
     fn shut_down(&self, machine: &MachineSpec, patience: Duration, cancel: &Cancel) -> Result<bool>;
 
     /// Cuts the power. Running or Paused or Unclear → Off. Waits until nothing of it runs any more.
-    fn power_off(&self, machine: &MachineSpec) -> Result<()>;
+    fn power_off(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()>;
 
     /// Running → Suspended.
     fn suspend(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()>;
 
     /// Any state → Absent: the running machine, its disks, sockets and whatever else the provider
-    /// made for it, and nothing that it did not make. `machine.dir` itself and logs in it may stay.
-    fn destroy(&self, machine: &MachineSpec) -> Result<()>;
+    /// made for it, and nothing that it did not make. `machine.dir` itself and logs in it may stay. Disks that the user
+    /// made in it are moved to `machine.kept_dir`.
+    fn destroy(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()>;
 
     /// Writes the disk of a machine that is off to the new file `to`, one that needs no other. Space that
-    /// the guest does not use takes none. `progress` gets 0.0 to 1.0.
+    /// the guest does not use takes none. `progress` gets 0.0 to 1.0. Returns the MAC address that the guest expects its
+    /// first card to have.
     ///
     /// # Errors
-    /// [`crate::error::Kind::WrongState`] when it is not off; [`crate::error::Kind::DiskFull`].
+    /// [`Kind::WrongState`] when it is not off; [`Kind::DiskFull`].
     fn export_disk(
         &self,
         machine: &MachineSpec,
@@ -274,15 +241,20 @@ pub trait Provider: Send + Sync {
         _form: DiskForm,
         _cancel: &Cancel,
         _progress: &mut dyn FnMut(f64),
-    ) -> Result<()> {
-        let message = format!("{}: the {} provider cannot package machines", machine.name, self.name());
-        Err(Error::new(Kind::WrongState, message))
+    ) -> Result<Mac> {
+        let message = format!("the {} provider cannot package machines", self.name());
+        Err(Error::new(Kind::WrongState, message).of(&machine.name))
     }
 
-    /// Has no machines any more whose folders are, or were, in `folder`: the state that knew them is lost. Quick where
-    /// there are none. What is the user's in a machine's folder is moved to a folder of the machine's name in `kept`.
-    fn forget(&self, folder: &Path, kept: &Path) -> Result<()> {
-        let _ = (folder, kept);
+    /// The machines of a lab whose state is lost that still run, by titles for people. Quick where there are none.
+    fn strays(&self, lost: Lost<'_>, cancel: &Cancel) -> Result<Vec<String>> {
+        let _ = (lost, cancel);
+        Ok(Vec::new())
+    }
+
+    /// Ends and removes all machines of a lab whose state is lost. Quick where there are none.
+    fn forget(&self, lost: Lost<'_>, cancel: &Cancel) -> Result<()> {
+        let _ = (lost, cancel);
         Ok(())
     }
 
@@ -291,16 +263,14 @@ pub trait Provider: Send + Sync {
         None
     }
 
-    /// Where this computer reaches the machine's ssh.
-    fn ssh_address(&self, machine: &MachineSpec) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, machine.ssh_port))
-    }
+    /// Where this computer reaches the machine. May change with every start.
+    fn reach(&self, machine: &MachineSpec) -> Result<Reach>;
 
-    /// The file that the serial console is written to.
-    fn console_log(&self, machine: &MachineSpec) -> PathBuf;
+    /// The machine's serial console.
+    fn console(&self, machine: &MachineSpec) -> Result<Box<dyn Console>>;
 
     /// Whether the machine is still there to be waited for: `Err` when its process has died, with
-    /// its last words. Cheap: called several times a second while waiting for ssh.
+    /// its last words. Cheap: called as often as [`Pace::alive`] says while a guest is waited for.
     fn alive(&self, machine: &MachineSpec) -> Result<()>;
 
     /// What a running machine takes of this computer, where that is quickly told.

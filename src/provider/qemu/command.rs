@@ -14,19 +14,19 @@ use sha2::{Digest, Sha256};
 
 use super::accel::Accelerator;
 use super::files::{CONSOLE, Channel, DISK, Files, PID, SEED};
+use super::run::Run;
+use super::settings::Settings;
 use super::version::Version;
 use crate::boxes::{Arch, DiskController, Firmware, Hardware, NicModel};
 use crate::error::{Error, Kind, Result};
-use crate::provider::{MachineSpec, PortForward, PrivateNetwork};
+use crate::provider::MachineSpec;
+use crate::provider::local::Behind;
 
 /// Name of the disk's block node, for jobs that save and load RAM.
 pub(super) const DISK_NODE: &str = "disk";
 
 /// Name of the seed's block node.
 const SEED_NODE: &str = "seed";
-
-/// The guest's port of NIC 1's first forward.
-const SSH: u16 = 22;
 
 /// The translation buffer in MiB. QEMU's own default is a GiB, which a guest fills by and by: it makes
 /// a class's laptop swap. A guest of 256 MiB that had used all its memory and started every program it
@@ -72,16 +72,17 @@ pub(super) fn supports(hardware: &Hardware) -> Result<()> {
 pub(super) fn board(machine: &MachineSpec, accelerator: Accelerator) -> Result<Vec<String>> {
     supports(&machine.hardware)?;
     let hardware = &machine.hardware;
-    let settings = &machine.settings;
+    let settings: Settings = machine.own.settings.read()?;
+    let cards = Behind::of(machine)?;
     let mut args = Args::default();
     args.add("-uuid", machine.id.as_str());
-    args.add("-machine", settings.qemu_machine.as_deref().unwrap_or("pc"));
+    args.add("-machine", settings.machine.as_deref().unwrap_or("pc"));
     let cpu = match accelerator {
         Accelerator::Tcg => TCG_CPU,
         Accelerator::Kvm | Accelerator::Hvf => "host",
         Accelerator::Whpx => "Westmere",
     };
-    args.add("-cpu", settings.qemu_cpu.as_deref().unwrap_or(cpu));
+    args.add("-cpu", settings.cpu.as_deref().unwrap_or(cpu));
     args.add("-smp", hardware.cpus.to_string());
     args.add("-m", format!("{}M", hardware.memory_mib));
     args.add("-rtc", "base=utc");
@@ -91,16 +92,16 @@ pub(super) fn board(machine: &MachineSpec, accelerator: Accelerator) -> Result<V
     }
     args.add("-device", "VGA,addr=0x2");
     args.disk(hardware.disk_controller);
-    if machine.seed_key.is_some() {
+    if machine.seed.is_some() {
         args.seed(hardware.disk_controller);
     }
-    args.nic(hardware.nic, "nat", &machine.nat_mac.to_string(), "0x3");
-    args.nic(hardware.nic, "private", &machine.private_mac.to_string(), "0x8");
+    args.nic(hardware.nic, "nat", &cards.nat_mac.to_string(), "0x3");
+    args.nic(hardware.nic, "private", &cards.private_mac.to_string(), "0x8");
     args.add("-device", "virtio-rng-pci,rng=entropy,addr=0x10");
     args.add("-serial", "chardev:console");
-    args.0.extend(settings.qemu_args.iter().cloned());
-    if let Some(arg) = settings.qemu_args.iter().find(|arg| arg.trim_start_matches('-') == "daemonize") {
-        return Err(Error::new(Kind::BadLabfile, format!("{}: QEMU cannot be given {arg}", machine.name))
+    args.0.extend(settings.args.iter().cloned());
+    if let Some(arg) = settings.args.iter().find(|arg| arg.trim_start_matches('-') == "daemonize") {
+        return Err(Error::new(Kind::BadLabfile, format!("QEMU cannot be given {arg}")).of(&machine.name)
             .detail("lab puts QEMU into the background itself, and tells by it whether the machine runs")
             .hint(format!("take {arg} out of [machine.{}.qemu] args", machine.name)));
     }
@@ -131,12 +132,13 @@ pub(super) fn arguments(
         "-blockdev",
         format!("driver=qcow2,node-name={DISK_NODE},discard=unmap,file.driver=file,file.filename={DISK},file.discard=unmap"),
     );
-    if machine.seed_key.is_some() {
+    if machine.seed.is_some() {
         let seed = "read-only=on,file.driver=file,file.read-only=on";
         args.add("-blockdev", format!("driver=raw,node-name={SEED_NODE},{seed},file.filename={SEED}"));
     }
-    args.add("-netdev", nat(machine.ssh_port, &machine.forwards));
-    args.add("-netdev", private(&machine.network));
+    args.add("-netdev", nat(&Behind::of(machine)?.ports(machine)));
+    let run: Run = machine.own.lab.read()?;
+    args.add("-netdev", private(&machine.lab_id, run.network_port));
     args.add("-object", "rng-builtin,id=entropy");
     // The card pretends to negotiate its speed for half a second. Linux looks at once, and then every two
     // seconds: a machine answered that much later, or not, by chance. Not a part of the board, which
@@ -166,10 +168,9 @@ fn accelerate(accelerator: Accelerator) -> String {
 
 /// NIC 1: behind the host's own connection, like VirtualBox's NAT (which has no IPv6 either: a guest
 /// that tries it first would wait for a time-out). Ports are open to this computer alone.
-fn nat(ssh_port: u16, forwards: &[PortForward]) -> String {
-    let ssh = PortForward { host: ssh_port, guest: SSH };
+fn nat(ports: &[(u16, u16)]) -> String {
     let mut nat = "user,id=nat,ipv6=off".to_owned();
-    for PortForward { host, guest } in std::iter::once(&ssh).chain(forwards) {
+    for (host, guest) in ports {
         nat.push_str(&format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
     }
     nat
@@ -178,9 +179,9 @@ fn nat(ssh_port: u16, forwards: &[PortForward]) -> String {
 /// NIC 2: a cable made of multicast on the loopback interface. Labs are kept apart by the port, which
 /// no other lab of this user holds, and by the group, which is made of the lab's id: the kernel hands
 /// a datagram only to sockets that are bound to both.
-fn private(network: &PrivateNetwork) -> String {
-    let [a, b, c, ..]: [u8; 32] = Sha256::digest(network.lab_id.as_bytes()).into();
-    format!("socket,id=private,mcast=230.{a}.{b}.{c}:{},localaddr=127.0.0.1", network.port)
+fn private(lab_id: &str, port: u16) -> String {
+    let [a, b, c, ..]: [u8; 32] = Sha256::digest(lab_id.as_bytes()).into();
+    format!("socket,id=private,mcast=230.{a}.{b}.{c}:{port},localaddr=127.0.0.1")
 }
 
 /// `text` as a value inside a list of QEMU options: commas doubled.
@@ -245,6 +246,7 @@ impl Args {
 mod tests {
     use super::super::tests::machine;
     use super::*;
+    use crate::provider::{Block, SeedUser};
 
     fn line(machine: &MachineSpec, accelerator: Accelerator, wake: Wake<'_>) -> String {
         let board = board(machine, accelerator).unwrap();
@@ -351,7 +353,7 @@ mod tests {
     #[test]
     fn a_seed_hangs_where_the_guest_has_a_driver() {
         let mut machine = machine();
-        machine.seed_key = Some("/lab/id_rsa.pub".into());
+        machine.seed = Some(SeedUser { user: "lab".to_owned(), public_key: "/lab/id_rsa.pub".into() });
         let lines = line(&machine, Accelerator::Tcg, Wake::Boot);
         let node = "\n-blockdev driver=raw,node-name=seed,read-only=on,file.driver=file,file.read-only=on,file.filename=seed.iso\n";
         assert!(
@@ -372,13 +374,17 @@ mod tests {
     #[test]
     fn the_labfile_has_the_last_word() {
         let mut machine = machine();
-        machine.settings.qemu_cpu = Some("pentium3".to_owned());
-        machine.settings.qemu_machine = Some("q35".to_owned());
-        machine.settings.qemu_args = vec!["-device".to_owned(), "usb-ehci".to_owned()];
+        let mut settings = Settings {
+            args: vec!["-device".to_owned(), "usb-ehci".to_owned()],
+            cpu: Some("pentium3".to_owned()),
+            machine: Some("q35".to_owned()),
+        };
+        machine.own.settings = Block::of(&settings).unwrap();
         let line = line(&machine, Accelerator::Kvm, Wake::Boot);
         assert!(line.contains("\n-machine q35\n-cpu pentium3\n"), "{line}");
         assert!(line.ends_with("\n-device usb-ehci"), "{line}");
-        machine.settings.qemu_args = vec!["--daemonize".to_owned()];
+        settings.args = vec!["--daemonize".to_owned()];
+        machine.own.settings = Block::of(&settings).unwrap();
         assert_eq!(board(&machine, Accelerator::Kvm).unwrap_err().kind(), Kind::BadLabfile);
     }
 
@@ -386,7 +392,7 @@ mod tests {
     fn commas_in_names_and_paths_are_no_separators() {
         let mut machine = machine();
         machine.lab = "a,b".to_owned();
-        machine.run_dir = "/run/c,d".into();
+        machine.own.lab = Block::of(&Run { run_dir: "/run/c,d".into(), network_port: 5601 }).unwrap();
         let line = line(&machine, Accelerator::Tcg, Wake::Boot);
         assert!(line.contains("\n-name guest=a,,b/web1\n"), "{line}");
         assert!(line.contains(",path=/run/c,,d/40ed71cc50fb.q,server=on"), "{line}");
@@ -394,9 +400,8 @@ mod tests {
 
     #[test]
     fn labs_have_networks_of_their_own() {
-        let network = |lab: &str| PrivateNetwork { lab_id: lab.to_owned(), ..machine().network };
-        assert_eq!(private(&network("a")), private(&network("a")));
-        assert_ne!(private(&network("a")), private(&network("b")));
+        assert_eq!(private("a", 5601), private("a", 5601));
+        assert_ne!(private("a", 5601), private("b", 5601));
     }
 
     #[test]

@@ -112,7 +112,8 @@ fn lock(machine: &str, log: &File, path: &Path, cancel: &Cancel) -> Result<()> {
     if flock::until(|| flock::try_lock(log, path), LOCK_PATIENCE, cancel, || {})? {
         return Ok(());
     }
-    Err(Error::new(Kind::WrongState, format!("{machine}: a QEMU of it runs already"))
+    Err(Error::new(Kind::WrongState, "a QEMU of it runs already")
+        .of(machine)
         .hint("look with `lab status`"))
 }
 
@@ -138,8 +139,8 @@ fn first_contact(
             return Err(failure::start_failed(machine, &words, status));
         }
         if Instant::now() >= until {
-            let message = format!("{machine}: QEMU did not answer within {} s of its start", limit.as_secs());
-            let error = Error::new(Kind::StartFailed, message);
+            let message = format!("QEMU did not answer within {} s of its start", limit.as_secs());
+            let error = Error::new(Kind::StartFailed, message).of(machine);
             let words = last_lines(&files.log(), from, LAST_WORDS);
             return Err(words.into_iter().fold(error, Error::detail));
         }
@@ -184,7 +185,7 @@ pub(super) fn kill(machine: &str, files: &Files<'_>) -> Result<()> {
             killed = Some(pid);
         }
         if Instant::now() >= until {
-            let error = Error::new(Kind::Monitor, format!("{machine}: its QEMU could not be killed"));
+            let error = Error::new(Kind::Monitor, "its QEMU could not be killed").of(machine);
             return Err(match pid {
                 Some(pid) => error.hint(format!("process {pid} has to be ended by hand")),
                 None => error.detail(format!("{} does not say its process id", files.pid().display())),
@@ -224,7 +225,7 @@ pub(super) fn crashed(machine: &str, files: &Files<'_>) -> Error {
         .rev()
         .take_while(|line| !line.starts_with("$ "))
         .collect();
-    let mut error = Error::new(Kind::Crashed, format!("{machine}: its QEMU has ended"));
+    let mut error = Error::new(Kind::Crashed, "its QEMU has ended").of(machine);
     for line in words.iter().rev() {
         error = error.detail(line.as_str());
     }
@@ -306,7 +307,7 @@ mod tests {
         let command = Cmd::new("sh").arg("-c").arg("echo cannot; exit 3");
         let error = launch("web1", &Files::of(&machine), &command, Duration::from_secs(20), &Cancel::new());
         let error = error.unwrap_err();
-        assert_eq!(error.message(), "web1: QEMU ended at once (exit status 3)");
+        assert_eq!(error.to_string(), "web1: QEMU ended at once (exit status 3)");
         assert_eq!(error.details(), ["cannot"]);
         assert!(!is_alive(&Files::of(&machine)).unwrap());
     }

@@ -8,7 +8,7 @@ use crate::process::describe;
 /// The error for a QEMU that ended before it ran. `words` is what it said since it was started.
 pub(super) fn start_failed(machine: &str, words: &[String], status: ExitStatus) -> Error {
     let error = explain(machine, words).unwrap_or_else(|| {
-        Error::new(Kind::StartFailed, format!("{machine}: QEMU ended at once ({})", describe(status)))
+        Error::new(Kind::StartFailed, format!("QEMU ended at once ({})", describe(status))).of(machine)
     });
     words.iter().fold(error, |error, line| error.detail(line.as_str()))
 }
@@ -17,23 +17,23 @@ pub(super) fn start_failed(machine: &str, words: &[String], status: ExitStatus) 
 fn explain(machine: &str, words: &[String]) -> Option<Error> {
     let all = words.join("\n");
     let says = |text: &str| all.contains(text);
-    let failed = |text: &str| Error::new(Kind::StartFailed, format!("{machine}: {text}"));
+    let failed = |text: &str| Error::new(Kind::StartFailed, text).of(machine);
     if says("Could not set up host forwarding rule") {
         let port = forwarded_port(&all).map_or_else(|| "a port".to_owned(), |port| format!("port {port}"));
         return Some(
-            Error::new(Kind::PortTaken, format!("{machine}: {port} of this computer is taken"))
+            Error::new(Kind::PortTaken, format!("{port} of this computer is taken")).of(machine)
                 .hint("`lab up` finds another one for ssh; a port of the Labfile has to be free, or be changed there"),
         );
     }
     if says("Address already in use") {
         return Some(
-            Error::new(Kind::PortTaken, format!("{machine}: the private network's port is taken"))
+            Error::new(Kind::PortTaken, "the private network's port is taken").of(machine)
                 .hint("run the same command again"),
         );
     }
     if says("No space left on device") {
         return Some(
-            Error::new(Kind::DiskFull, format!("{machine}: the disk of this computer is full"))
+            Error::new(Kind::DiskFull, "the disk of this computer is full").of(machine)
                 .hint("free some space, then run the same command again"),
         );
     }

@@ -3,7 +3,7 @@
 //! Those in the machine's folder are also what QEMU's own command line calls them: QEMU is started
 //! inside that folder, so that blanks, commas and any depth of the path above never reach its option
 //! parser. Sockets cannot be had that way (their path is limited for whoever connects) and lie in
-//! [`MachineSpec::run_dir`].
+//! [`super::run::Run::run_dir`].
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::run::Run;
 use crate::atomic;
 use crate::error::{Error, Kind, Result};
 use crate::provider::{MachineSpec, SharedDir};
@@ -69,21 +70,24 @@ impl Channel {
 }
 
 /// Where one machine's files are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Files<'a> {
     dir: &'a Path,
-    run_dir: &'a Path,
+    run_dir: PathBuf,
     id: &'a str,
 }
 
 impl<'a> Files<'a> {
+    /// Where no folder of sockets is known, the machine's monitors are not found, and its lock still tells whether it
+    /// lives.
     pub(super) fn of(machine: &'a MachineSpec) -> Self {
-        Files { dir: &machine.dir, run_dir: &machine.run_dir, id: &machine.id }
+        let run: Run = machine.own.lab.read().unwrap_or_default();
+        Files { dir: &machine.dir, run_dir: run.run_dir, id: &machine.id }
     }
 
     /// Those of the machine in `dir` that no state knows: its sockets have no names any more.
-    pub(super) fn without_state(dir: &'a Path, run_dir: &'a Path) -> Self {
-        Files { dir, run_dir, id: "" }
+    pub(super) fn without_state(dir: &'a Path, run_dir: &Path) -> Self {
+        Files { dir, run_dir: run_dir.to_owned(), id: "" }
     }
 
     pub(super) fn dir(&self) -> &'a Path {
@@ -255,9 +259,9 @@ mod tests {
         let dir = PathBuf::from("/m");
         let long = PathBuf::from(format!("/{}", "x".repeat(100)));
         let id = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
-        let short = Files { dir: &dir, run_dir: Path::new("/run/lab"), id };
+        let short = Files { dir: &dir, run_dir: PathBuf::from("/run/lab"), id };
         assert_eq!(short.socket_text(Channel::Query).unwrap(), "/run/lab/40ed71cc50fb.q");
-        let deep = Files { dir: &dir, run_dir: &long, id };
+        let deep = Files { dir: &dir, run_dir: long, id };
         assert_eq!(deep.socket_text(Channel::Query).unwrap_err().kind(), Kind::Io);
     }
 }

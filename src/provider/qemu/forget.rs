@@ -3,20 +3,67 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
 
 use super::daemon;
 use super::files::{Channel, Files, LOG};
+use super::qmp::{Failure, Qmp};
+use super::run::{self, Run};
 use crate::error::Result;
+use crate::provider::Lost;
 use crate::unlink;
 
-/// Kills the QEMU of each machine whose folder lies in `folder`, and removes its sockets. Other files stay.
-pub(super) fn all(folder: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    for dir in entries.flatten().map(|entry| entry.path()).filter(|path| path.join(LOG).is_file()) {
-        let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let sockets = sockets(&dir);
+/// How long a QEMU may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// What is left of a lab whose state is lost: its machines' folders, and its folder of sockets.
+#[derive(Debug, Default)]
+pub(super) struct Remains {
+    /// The machines' folders, those that there are.
+    dirs: Vec<PathBuf>,
+    /// The folder of sockets, where it is known.
+    run_dir: Option<PathBuf>,
+}
+
+/// What is left of `lost`.
+///
+/// # Errors
+/// [`crate::error::Kind::StateDamaged`].
+pub(super) fn of(lost: Lost<'_>) -> Result<Remains> {
+    let run: Run = lost.own.map(|own| own.read()).transpose()?.unwrap_or_default();
+    let entries = fs::read_dir(lost.machines).into_iter().flatten().flatten();
+    let dirs = entries.map(|entry| entry.path()).filter(|path| path.join(LOG).is_file());
+    let run_dir = Some(run.run_dir).filter(|dir| !dir.as_os_str().is_empty());
+    Ok(Remains { dirs: dirs.collect(), run_dir })
+}
+
+/// The machines of `remains` that still run.
+pub(super) fn strays(remains: &Remains) -> Result<Vec<String>> {
+    let mut titles = Vec::new();
+    for dir in &remains.dirs {
+        if daemon::is_alive(&Files::without_state(dir, Path::new("")))? {
+            titles.push(name(dir));
+        }
+    }
+    // Those whose folders are gone still answer at their sockets, and say their names there.
+    for socket in controls(remains) {
+        if let Ok(title) = title(&socket)
+            && !titles.contains(&title)
+        {
+            titles.push(title);
+        }
+    }
+    Ok(titles)
+}
+
+/// Ends the QEMU of each machine, and removes its sockets. Other files stay.
+pub(super) fn all(remains: &Remains) -> Result<()> {
+    for dir in &remains.dirs {
+        let sockets = sockets(dir);
         let run_dir = sockets.first().and_then(|socket| socket.parent()).unwrap_or(Path::new(""));
-        daemon::kill(&name, &Files::without_state(&dir, run_dir))?;
+        daemon::kill(&name(dir), &Files::without_state(dir, run_dir))?;
         for socket in &sockets {
             unlink::file(socket)?;
         }
@@ -25,7 +72,38 @@ pub(super) fn all(folder: &Path) -> Result<()> {
             let _ = fs::remove_dir(run_dir).and_then(|()| run_dir.parent().map_or(Ok(()), fs::remove_dir));
         }
     }
-    Ok(())
+    for socket in controls(remains) {
+        if title(&socket).is_ok() {
+            // Nobody is to write to a disk that has been deleted: it needs no tables.
+            let quit = Qmp::connect(&socket, ANSWER).and_then(|mut qmp| qmp.execute("quit", json!({}), ANSWER));
+            match quit {
+                Ok(_) | Err(Failure::Gone) => {}
+                Err(failure) => return Err(failure.error("a machine whose folder is gone", "end it")),
+            }
+        }
+    }
+    match &remains.run_dir {
+        Some(run_dir) => run::remove(run_dir),
+        None => Ok(()),
+    }
+}
+
+fn name(dir: &Path) -> String {
+    dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The control sockets in the folder of sockets.
+fn controls(remains: &Remains) -> Vec<PathBuf> {
+    let entries = remains.run_dir.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "c")).collect()
+}
+
+/// The machine whose QEMU answers at `socket`.
+fn title(socket: &Path) -> Result<String, Failure> {
+    let mut qmp = Qmp::connect(socket, ANSWER)?;
+    let answer = qmp.execute("query-name", json!({}), ANSWER)?;
+    let name = answer["name"].as_str().unwrap_or("a machine");
+    Ok(name.rsplit('/').next().unwrap_or(name).to_owned())
 }
 
 /// The sockets of the QEMU that was last started in `dir`, as the command says that stands in its log.
@@ -68,11 +146,14 @@ mod tests {
         let mut child = Cmd::new("sleep").arg("60").daemon(&log).unwrap();
         drop(log);
         fs::write(dir.join("qemu.pid"), child.id().to_string()).unwrap();
-        all(&root.path().join("machines")).unwrap();
+        let machines = root.path().join("machines");
+        let lost = |machines| of(Lost { machines, kept: Path::new("kept"), own: None }).unwrap();
+        assert_eq!(strays(&lost(&machines)).unwrap(), ["web1"]);
+        all(&lost(&machines)).unwrap();
         assert!(child.wait().unwrap().code().is_none());
         assert!(!run.exists());
         // Again, and where there is nothing.
-        all(&root.path().join("machines")).unwrap();
-        all(&root.path().join("none")).unwrap();
+        all(&lost(&machines)).unwrap();
+        all(&lost(&root.path().join("none"))).unwrap();
     }
 }

@@ -14,6 +14,8 @@ mod forget;
 mod overlay;
 mod qmp;
 mod remembered;
+mod run;
+mod settings;
 mod snapshots;
 mod socket;
 mod suspend;
@@ -33,11 +35,14 @@ use self::files::{Channel, Files};
 use self::qmp::{Failure, Qmp};
 use self::suspend::Record;
 use self::version::{Programs, Version};
+use self::run::Run;
+use super::local::Behind;
 use super::{
-    Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots, refusal,
+    Availability, Base, Block, Claims, Console, ConsoleFile, DiskForm, Features, Lost, MachineSpec, Planned,
+    PowerState, Provider, Reach, SharedDir, Snapshots, Wish, refusal,
 };
 use crate::atomic;
-use crate::boxes::{Arch, BoxImage, Hardware};
+use crate::boxes::{Arch, BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::process::{Usage, usage};
@@ -100,6 +105,19 @@ impl Qemu {
         Ok(version)
     }
 
+    /// What the emulator of an architecture says of itself.
+    fn of_arch(&self, arch: Arch, cancel: &Cancel) -> Result<Availability> {
+        let choice = self.choice(arch)?;
+        self.programs.img()?;
+        let version = self.version(arch, cancel)?.require()?;
+        Ok(Availability {
+            version: version.to_string(),
+            acceleration: choice.describe(),
+            slow: choice.accelerator == Accelerator::Tcg,
+            doubt: None,
+        })
+    }
+
     /// Off or Suspended → Running.
     fn launch(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
         let files = Files::of(machine);
@@ -132,20 +150,36 @@ impl Provider for Qemu {
     }
 
     fn features(&self) -> Features {
-        Features { host_on_private_network: false, suspend: true, live_snapshots: true }
+        Features { host_on_private_network: false, suspend: true }
+    }
+
+    fn available(&self, cancel: &Cancel) -> Result<Availability> {
+        // Its own emulator is the one that a computer is sure to have.
+        self.of_arch(Arch::X86_64, cancel)
     }
 
     fn check(&self, hardware: &Hardware, cancel: &Cancel) -> Result<Availability> {
         command::supports(hardware)?;
-        let choice = self.choice(hardware.arch)?;
-        self.programs.img()?;
-        let version = self.version(hardware.arch, cancel)?.require()?;
-        Ok(Availability {
-            version: version.to_string(),
-            acceleration: choice.describe(),
-            slow: choice.accelerator == Accelerator::Tcg,
-            doubt: None,
-        })
+        self.of_arch(hardware.arch, cancel)
+    }
+
+    fn plan_lab(&self, lab_id: &str, known: &Block, claims: &dyn Claims) -> Result<Block> {
+        Run::plan(lab_id, known, claims)
+    }
+
+    fn plan_machine(&self, wish: Wish<'_>, known: &Block, claims: &dyn Claims) -> Result<Planned> {
+        Behind::plan(wish, known, claims)
+    }
+
+    fn prepare_lab(&self, machines: &[MachineSpec], _: &Cancel) -> Result<Vec<String>> {
+        let Some(machine) = machines.first() else { return Ok(Vec::new()) };
+        run::make(&machine.own.lab.read::<Run>()?.run_dir)?;
+        Ok(Vec::new())
+    }
+
+    fn remove_lab(&self, own: &Block) -> Result<()> {
+        let run_dir = own.read::<Run>()?.run_dir;
+        if run_dir.as_os_str().is_empty() { Ok(()) } else { run::remove(&run_dir) }
     }
 
     fn check_anew(&self, hardware: &Hardware, cancel: &Cancel) -> Result<Availability> {
@@ -158,7 +192,7 @@ impl Provider for Qemu {
         base::prepare(&self.programs, &self.shared, image, cancel, progress)
     }
 
-    fn remove_base(&self, digest: &str) -> Result<()> {
+    fn remove_base(&self, digest: &str, _: &Cancel) -> Result<()> {
         base::remove(&self.shared, digest)
     }
 
@@ -170,7 +204,7 @@ impl Provider for Qemu {
         base::check(&self.programs, &self.shared, image, cancel)
     }
 
-    fn states(&self, machines: &[MachineSpec]) -> Result<Vec<PowerState>> {
+    fn states(&self, machines: &[MachineSpec], _: &Cancel) -> Result<Vec<PowerState>> {
         // Side by side, so that several that hang take no longer than one.
         thread::scope(|scope| {
             let asked: Vec<_> = machines.iter().map(|machine| scope.spawn(move || state(machine))).collect();
@@ -189,7 +223,7 @@ impl Provider for Qemu {
             unlink::file(&files.snapshots())?;
         }
         // Before the disk, with which the machine exists.
-        if let Some(seed) = machine.seed()? {
+        if let Some(seed) = machine.seed_disc()? {
             atomic::write(&files.seed(), &seed)?;
         }
         overlay::create(&self.programs, &self.shared, &machine.image, &files, cancel)
@@ -244,7 +278,8 @@ impl Provider for Qemu {
         }
     }
 
-    fn power_off(&self, machine: &MachineSpec) -> Result<()> {
+    fn power_off(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        cancel.check()?;
         let files = Files::of(machine);
         if daemon::is_alive(&files)? {
             suspend::forget(&files)?;
@@ -263,7 +298,8 @@ impl Provider for Qemu {
         }
     }
 
-    fn destroy(&self, machine: &MachineSpec) -> Result<()> {
+    fn destroy(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        cancel.check()?;
         let files = Files::of(machine);
         if daemon::is_alive(&files)? {
             cut_power(machine)?;
@@ -271,8 +307,12 @@ impl Provider for Qemu {
         files.remove_all()
     }
 
-    fn forget(&self, folder: &Path, _kept: &Path) -> Result<()> {
-        forget::all(folder)
+    fn strays(&self, lost: Lost<'_>, _: &Cancel) -> Result<Vec<String>> {
+        forget::strays(&self::forget::of(lost)?)
+    }
+
+    fn forget(&self, lost: Lost<'_>, _: &Cancel) -> Result<()> {
+        forget::all(&self::forget::of(lost)?)
     }
 
     fn export_disk(
@@ -282,12 +322,13 @@ impl Provider for Qemu {
         form: DiskForm,
         cancel: &Cancel,
         progress: &mut dyn FnMut(f64),
-    ) -> Result<()> {
+    ) -> Result<Mac> {
         match state(machine)? {
             PowerState::Off => {
                 let files = Files::of(machine);
                 suspend::settle(&self.programs, &files)?;
-                base::export(&self.programs, &files, to, form, cancel, progress)
+                base::export(&self.programs, &files, to, form, cancel, progress)?;
+                Ok(Behind::of(machine)?.nat_mac)
             }
             _ => Err(refusal::not_off(machine)),
         }
@@ -297,8 +338,12 @@ impl Provider for Qemu {
         Some(self)
     }
 
-    fn console_log(&self, machine: &MachineSpec) -> PathBuf {
-        Files::of(machine).console()
+    fn reach(&self, machine: &MachineSpec) -> Result<Reach> {
+        Behind::reach(machine)
+    }
+
+    fn console(&self, machine: &MachineSpec) -> Result<Box<dyn Console>> {
+        Ok(Box::new(ConsoleFile::at(Files::of(machine).console())))
     }
 
     fn alive(&self, machine: &MachineSpec) -> Result<()> {
@@ -310,8 +355,9 @@ impl Provider for Qemu {
         match status(machine) {
             Ok(status) if status == "io-error" => Err(Error::new(
                 Kind::DiskFull,
-                format!("{}: stopped, since its disk could not be written", machine.name),
+                "stopped, since its disk could not be written",
             )
+            .of(&machine.name)
             .hint("free some space on this computer; `lab up` then lets it run on")),
             _ => Ok(()),
         }
@@ -421,42 +467,37 @@ pub(super) mod tests {
             nic: NicModel::E1000,
             base_mac: None,
         };
+        let run = Run { run_dir: dir.to_owned(), network_port: 5601 };
+        let cards = Behind {
+            ssh_port: 2222,
+            nat_mac: Mac([0x08, 0x00, 0x27, 0xaa, 0xbb, 0x01]),
+            private_mac: Mac([0x08, 0x00, 0x27, 0xaa, 0xbb, 0x02]),
+        };
         MachineSpec {
             name: "web1".to_owned(),
             lab: "demo".to_owned(),
+            lab_id: "5d0c".to_owned(),
             id: "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0".to_owned(),
             dir: dir.to_owned(),
-            run_dir: dir.to_owned(),
-            image: BoxImage {
-                name: "demo".to_owned(),
-                digest: "d".repeat(64),
-                dir: dir.join("box"),
-                disk: dir.join("box/disk.vmdk"),
-                disk_format: "vmdk".to_owned(),
-                hardware: hardware.clone(),
-                login: Login { user: "vagrant".to_owned(), key: None, seeded: false },
-            },
-            hardware,
-            nat_mac: Mac([0x08, 0x00, 0x27, 0xaa, 0xbb, 0x01]),
-            private_mac: Mac([0x08, 0x00, 0x27, 0xaa, 0xbb, 0x02]),
-            network: PrivateNetwork {
-                lab_id: "5d0c".to_owned(),
-                address: [192, 168, 56, 0].into(),
-                prefix: 24,
-                port: 5601,
-                internal: false,
-            },
-            ssh_port: 2222,
-            forwards: vec![PortForward { host: 8080, guest: 80 }],
-            seed_key: None,
             kept_dir: "kept".into(),
-            settings: Settings::default(),
+            image: BoxRef { name: "demo".to_owned(), digest: "d".repeat(64) },
+            hardware,
+            network: PrivateNetwork { address: [192, 168, 56, 0].into(), prefix: 24, internal: false },
+            forwards: vec![PortForward { host: 8080, guest: 80 }],
+            seed: None,
+            own: Own {
+                lab: Block::of(&run).unwrap(),
+                machine: Block::of(&cards).unwrap(),
+                ..Own::default()
+            },
         }
     }
 
     /// The same with a short path for sockets.
     pub(super) fn machine() -> MachineSpec {
-        MachineSpec { run_dir: "/run/lab".into(), ..machine_in(Path::new("/home/ada/class/.lab/web1")) }
+        let mut machine = machine_in(Path::new("/home/ada/class/.lab/web1"));
+        machine.own.lab = Block::of(&Run { run_dir: "/run/lab".into(), network_port: 5601 }).unwrap();
+        machine
     }
 
     #[test]
@@ -464,9 +505,9 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let qemu = Qemu::new(SharedDir(dir.path().join("shared")));
         let machine = machine_in(dir.path());
-        assert_eq!(qemu.states(std::slice::from_ref(&machine)).unwrap(), [PowerState::Absent]);
-        qemu.power_off(&machine).unwrap();
-        qemu.destroy(&machine).unwrap();
+        assert_eq!(qemu.states(std::slice::from_ref(&machine), &Cancel::new()).unwrap(), [PowerState::Absent]);
+        qemu.power_off(&machine, &Cancel::new()).unwrap();
+        qemu.destroy(&machine, &Cancel::new()).unwrap();
         assert_eq!(qemu.start(&machine, &Cancel::new()).unwrap_err().kind(), Kind::WrongState);
         assert_eq!(qemu.suspend(&machine, &Cancel::new()).unwrap_err().kind(), Kind::WrongState);
         assert_eq!(qemu.alive(&machine).unwrap_err().kind(), Kind::Crashed);

@@ -12,10 +12,9 @@ use super::base::said_full;
 use super::files::{self, DISK, Files};
 use super::version::Programs;
 use crate::atomic;
-use crate::boxes::BoxImage;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::provider::SharedDir;
+use crate::provider::{BoxRef, SharedDir};
 
 /// How long making an empty image may take on a slow disk.
 const IMG_PATIENCE: Duration = Duration::from_secs(60);
@@ -30,7 +29,7 @@ const MAGIC: &[u8] = b"QFI\xfb";
 pub(super) fn create(
     programs: &Programs,
     shared: &SharedDir,
-    image: &BoxImage,
+    image: &BoxRef,
     files: &Files<'_>,
     cancel: &Cancel,
 ) -> Result<()> {
@@ -60,7 +59,7 @@ pub(super) fn create(
 fn make_empty(
     programs: &Programs,
     shared: &SharedDir,
-    image: &BoxImage,
+    image: &BoxRef,
     files: &Files<'_>,
     cancel: &Cancel,
 ) -> Result<Vec<u8>> {
@@ -73,7 +72,7 @@ fn make_empty(
 }
 
 /// Keeps it for the machines to come. What a kill leaves goes with the base.
-fn keep(shared: &SharedDir, image: &BoxImage, empty: &[u8]) -> std::io::Result<()> {
+fn keep(shared: &SharedDir, image: &BoxRef, empty: &[u8]) -> std::io::Result<()> {
     let folder = files::base_dir(shared);
     let prefix = files::part_prefix(&image.digest);
     let mut part = tempfile::Builder::new().prefix(&prefix).tempfile_in(&folder)?;

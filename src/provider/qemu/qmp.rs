@@ -45,7 +45,7 @@ impl Failure {
             Failure::Refused(words) => ("QEMU refused", Some(words)),
             Failure::Garbled(words) => ("QEMU's answer was not understood", Some(words)),
         };
-        let error = Error::new(Kind::Monitor, format!("{machine}: could not {doing}: {words}"));
+        let error = Error::new(Kind::Monitor, format!("could not {doing}: {words}")).of(machine);
         let error = detail.into_iter().fold(error, |error, detail| error.detail(detail.as_str()));
         match self {
             Failure::Silent => {

@@ -200,8 +200,9 @@ fn room_for_ram(machine: &MachineSpec) -> Result<()> {
     match boxes::free(&machine.dir).map(|bytes| bytes >> 20) {
         Some(free) if free < wanted => Err(Error::new(
             Kind::DiskFull,
-            format!("{}: not enough space for a snapshot with its RAM", machine.name),
+            "not enough space for a snapshot with its RAM",
         )
+        .of(&machine.name)
         .detail(format!("it may take {wanted} MiB; {free} MiB are free in {}", machine.dir.display()))
         .hint("free some space, or `lab halt` it first: then only its disk is kept")),
         _ => Ok(()),

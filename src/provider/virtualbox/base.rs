@@ -123,7 +123,7 @@ pub(super) fn prepare(
 ///
 /// # Errors
 /// [`Kind::WrongState`] where it has not been made.
-pub(super) fn of(shared: &SharedDir, image: &BoxImage) -> Result<(String, String)> {
+pub(super) fn of(shared: &SharedDir, image: &BoxRef) -> Result<(String, String)> {
     let base = Place::of(shared, &image.digest).read()?;
     base.and_then(|base| Some((base.id, base.snapshot?))).ok_or_else(|| {
         Error::new(Kind::WrongState, format!("the base of {} is not there", image.name))
@@ -157,12 +157,12 @@ pub(super) fn is_its_disk(path: &Path) -> bool {
 ///
 /// # Errors
 /// [`Kind::BoxInUse`].
-pub(super) fn remove(program: &Program, shared: &SharedDir, digest: &str) -> Result<()> {
+pub(super) fn remove(program: &Program, shared: &SharedDir, digest: &str, cancel: &Cancel) -> Result<()> {
     let place = Place::of(shared, digest);
     if !place.folder.exists() {
         return Ok(());
     }
-    let lock = place.lock(&Cancel::new())?;
+    let lock = place.lock(cancel)?;
     let manage = program.holding(&lock);
     let media = answers::media(&manage.list(&["hdds"])?);
     if let Some(medium) = answers::media_of_others(&media, &disks::real(&place.folder)).first() {

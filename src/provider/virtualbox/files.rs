@@ -79,14 +79,14 @@ impl<'a> Files<'a> {
     }
 
     /// Waits until no call of a killed command works on the machine any more; the lock is held until the file is dropped.
-    pub(super) fn lock(self) -> Result<File> {
+    pub(super) fn lock(self, cancel: &Cancel) -> Result<File> {
         let dir = &self.machine.dir;
         fs::create_dir_all(dir).map_err(|source| Error::io("create the folder", dir, &source))?;
-        let taken = flock::wait(&dir.join("virtualbox.lock"), LOCK_PATIENCE, &Cancel::new(), || {})?;
+        let taken = flock::wait(&dir.join("virtualbox.lock"), LOCK_PATIENCE, cancel, || {})?;
         taken.ok_or_else(|| {
-            let message =
-                format!("{}: a VBoxManage of an earlier command still works on it", self.machine.name);
-            Error::new(Kind::WrongState, message).hint("wait until it has ended, then run the command again")
+            Error::new(Kind::WrongState, "a VBoxManage of an earlier command still works on it")
+                .of(&self.machine.name)
+                .hint("wait until it has ended, then run the command again")
         })
     }
 

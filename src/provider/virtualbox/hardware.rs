@@ -163,8 +163,8 @@ pub(super) fn attach(id: &str, disk: &Path) -> Vec<OsString> {
 
 /// Puts the disc `seed` into a drive that hangs where the guest has a driver for its system disk; the calls, in their order.
 /// Drives that a guest would not find there are IDE, which every stock kernel knows.
-pub(super) fn insert(image: &BoxImage, id: &str, seed: &Path) -> Vec<Vec<OsString>> {
-    let own = match image.hardware.disk_controller {
+pub(super) fn insert(hardware: &Hardware, id: &str, seed: &Path) -> Vec<Vec<OsString>> {
+    let own = match hardware.disk_controller {
         DiskController::Ide | DiskController::Sata | DiskController::VirtioScsi => None,
         _ => Some("seed"),
     };

@@ -7,9 +7,11 @@ use super::files::Files;
 use super::hardware::nic_type;
 use super::manage::Manage;
 use super::network::Nic;
+use super::settings;
 use crate::boxes::Mac;
 use crate::error::{Error, Kind, Result};
 use crate::provider::MachineSpec;
+use crate::provider::local::Behind;
 use crate::unlink;
 use crate::versioned;
 
@@ -37,7 +39,11 @@ struct Forward {
 
 impl Given {
     /// What `machine` is to have, with NIC 2 connected to `nic`.
-    pub(super) fn wanted(machine: &MachineSpec, nic: &Nic) -> Self {
+    ///
+    /// # Errors
+    /// Those of reading what this provider keeps.
+    pub(super) fn wanted(machine: &MachineSpec, nic: &Nic) -> Result<Self> {
+        let cards = Behind::of(machine)?;
         let hardware = &machine.hardware;
         let model = nic_type(hardware.nic);
         let description = format!(
@@ -54,7 +60,7 @@ impl Given {
             "--cpus",
             &hardware.cpus.to_string(),
         ]));
-        options.extend(text(&["--nic1", "nat", "--nictype1", model, "--macaddress1", &mac(machine.nat_mac)]));
+        options.extend(text(&["--nic1", "nat", "--nictype1", model, "--macaddress1", &mac(cards.nat_mac)]));
         let dns = if host_resolver_is_local() { "on" } else { "off" };
         options.extend(text(&["--cableconnected1", "on", "--natdnshostresolver1", dns]));
         options.extend(text(&nic.arguments()));
@@ -62,20 +68,21 @@ impl Given {
             "--nictype2",
             model,
             "--macaddress2",
-            &mac(machine.private_mac),
+            &mac(cards.private_mac),
             "--cableconnected2",
             "on",
         ]));
         let console = Files::of(machine).console();
         options.extend(text(&["--uart1", "0x3F8", "4", "--uartmode1", "file", &console.to_string_lossy()]));
         let with_id = |word: &String| word.replace("{id}", &machine.id);
-        let customize = machine.settings.vbox_customize.iter();
-        Given {
+        let (for_box, settings) = settings::of(machine)?;
+        let customize = for_box.customize.iter().chain(&settings.customize);
+        Ok(Given {
             version: VERSION,
             options,
-            forwards: wanted_forwards(machine),
+            forwards: wanted_forwards(machine)?,
             customize: customize.map(|call| call.iter().map(with_id).collect()).collect(),
-        }
+        })
     }
 
     /// What the machine was last given; `None` where that is not known.
@@ -114,7 +121,7 @@ impl Given {
         for name in &had {
             manage.ask(["controlvm", &machine.id, "natpf1", "delete", name])?;
         }
-        for forward in wanted_forwards(machine) {
+        for forward in wanted_forwards(machine)? {
             manage.ask(["controlvm", &machine.id, "natpf1", &forward.rule])?;
         }
         Ok(())
@@ -122,15 +129,15 @@ impl Given {
 }
 
 /// What `machine` is to have.
-fn wanted_forwards(machine: &MachineSpec) -> Vec<Forward> {
+fn wanted_forwards(machine: &MachineSpec) -> Result<Vec<Forward>> {
     let forward = |name: String, host: u16, guest: u16| Forward {
         rule: format!("{name},tcp,127.0.0.1,{host},,{guest}"),
         name,
     };
-    let ssh = std::iter::once(forward("lab-ssh".to_owned(), machine.ssh_port, 22));
+    let ssh = std::iter::once(forward("lab-ssh".to_owned(), Behind::of(machine)?.ssh_port, 22));
     let others =
         machine.forwards.iter().map(|port| forward(format!("lab-{}", port.host), port.host, port.guest));
-    ssh.chain(others).collect()
+    Ok(ssh.chain(others).collect())
 }
 
 /// The forwards that it has now and that are ours: those that a user added stay.

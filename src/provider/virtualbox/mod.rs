@@ -21,6 +21,7 @@ mod network;
 pub(crate) mod ranges;
 mod registry;
 mod remove;
+mod settings;
 mod snapshots;
 mod vdi;
 pub(crate) mod version;
@@ -37,11 +38,13 @@ use self::manage::{Manage, Program};
 use self::network::Networks;
 use self::remove::Before;
 use self::watch::{Process, Sign};
+use super::local::Behind;
 use super::{
-    Availability, Base, DiskForm, Features, MachineSpec, PowerState, Provider, SharedDir, Snapshots, refusal,
+    Availability, Base, Block, Claims, Console, ConsoleFile, DiskForm, Features, Lost, MachineSpec, Pace, Planned,
+    PowerState, Provider, Reach, SharedDir, Snapshots, Wish, refusal,
 };
 use crate::atomic;
-use crate::boxes::{BoxImage, Hardware};
+use crate::boxes::{BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::process::{Usage, usage};
@@ -119,11 +122,11 @@ impl VirtualBox {
 
     /// Attaches the disc that tells a machine its user, to one that is to have it.
     fn insert_seed(&self, manage: Manage<'_>, machine: &MachineSpec) -> Result<()> {
-        let Some(image) = machine.seed()? else { return Ok(()) };
+        let Some(image) = machine.seed_disc()? else { return Ok(()) };
         let seed = Files::of(machine).seed();
         // What is not yet told all it needs has never run, so that nothing reads it now.
         atomic::write(&seed, &image)?;
-        for call in hardware::insert(&machine.image, &machine.id, &seed) {
+        for call in hardware::insert(&machine.hardware, &machine.id, &seed) {
             match manage.call(call)? {
                 // The controller, of a command that was killed.
                 Err(failure) if !failure.says("already exists") => return Err(failure.into()),
@@ -134,25 +137,29 @@ impl VirtualBox {
     }
 
     /// Off or Suspended → Running.
-    fn launch(&self, manage: Manage<'_>, machine: &MachineSpec, suspended: bool) -> Result<()> {
+    fn launch(
+        &self,
+        manage: Manage<'_>,
+        machine: &MachineSpec,
+        suspended: bool,
+        cancel: &Cancel,
+    ) -> Result<()> {
         let files = Files::of(machine);
-        let ports =
-            std::iter::once(machine.ssh_port).chain(machine.forwards.iter().map(|forward| forward.host));
-        if let Some(port) =
-            ports.into_iter().find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_err())
-        {
+        let ports = Behind::of(machine)?.ports(machine);
+        let is_taken = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_err();
+        if let Some(port) = ports.into_iter().map(|(host, _)| host).find(is_taken) {
             return Err(port_taken(port));
         }
         // It has to be there for a suspended machine too, though that keeps the settings that it has.
-        let (nic, _) = self.networks.join(&self.program, machine)?;
+        let (nic, _) = self.networks.join(&self.program, machine, cancel)?;
         if !suspended {
-            let wanted = Given::wanted(machine, &nic);
+            let wanted = Given::wanted(machine, &nic)?;
             if Given::read(files)?.as_ref() != Some(&wanted) {
                 wanted.give(manage, machine, false)?;
             }
         }
         cut_console(&files.console())?;
-        let kind = if machine.settings.vbox_gui { "gui" } else { "headless" };
+        let kind = if settings::of(machine)?.1.gui { "gui" } else { "headless" };
         manage.ask(["startvm", &machine.id, "--type", kind]).map_err(as_start_failure)?;
         // VirtualBox starts a machine whose port was taken in this instant, and only notes it.
         match watch::refused_port(&files.log()) {
@@ -203,12 +210,30 @@ impl Provider for VirtualBox {
     }
 
     fn features(&self) -> Features {
-        Features { host_on_private_network: true, suspend: true, live_snapshots: true }
+        Features { host_on_private_network: true, suspend: true }
+    }
+
+    fn pace(&self) -> Pace {
+        // A question is a call of VBoxManage.
+        Pace { settle: GLANCE, ..Pace::default() }
     }
 
     fn check(&self, hardware: &Hardware, cancel: &Cancel) -> Result<Availability> {
         let version = self.program.version_unless(cancel)?;
         hardware::supports(hardware, version, std::env::consts::ARCH)?;
+        self.available(cancel)
+    }
+
+    fn plan_lab(&self, _: &str, known: &Block, _: &dyn Claims) -> Result<Block> {
+        Ok(known.clone())
+    }
+
+    fn plan_machine(&self, wish: Wish<'_>, known: &Block, claims: &dyn Claims) -> Result<Planned> {
+        Behind::plan(wish, known, claims)
+    }
+
+    fn available(&self, cancel: &Cancel) -> Result<Availability> {
+        let version = self.program.version_unless(cancel)?;
         let no_driver = cfg!(target_os = "linux") && !Path::new(DRIVER).exists();
         let mut acceleration =
             if no_driver { "without its kernel module, as it seems" } else { "hardware virtualisation" }
@@ -228,19 +253,20 @@ impl Provider for VirtualBox {
         base::prepare(&self.program, &self.shared, image, cancel, progress)
     }
 
-    fn remove_base(&self, digest: &str) -> Result<()> {
-        base::remove(&self.program, &self.shared, digest)
+    fn remove_base(&self, digest: &str, cancel: &Cancel) -> Result<()> {
+        base::remove(&self.program, &self.shared, digest, cancel)
     }
 
-    fn prepare_network(&self, machines: &[MachineSpec]) -> Result<Vec<String>> {
+    fn prepare_lab(&self, machines: &[MachineSpec], cancel: &Cancel) -> Result<Vec<String>> {
         let mut notes = Vec::new();
         for machine in machines {
-            notes.extend(self.networks.join(&self.program, machine)?.1);
+            notes.extend(self.networks.join(&self.program, machine, cancel)?.1);
         }
         Ok(notes)
     }
 
-    fn states(&self, machines: &[MachineSpec]) -> Result<Vec<PowerState>> {
+    fn states(&self, machines: &[MachineSpec], cancel: &Cancel) -> Result<Vec<PowerState>> {
+        cancel.check()?;
         let seen = answers::machines(&self.program.manage().list(&["--long", "vms"])?);
         let state = |machine: &MachineSpec| {
             let is_it = |seen: &&Machine| {
@@ -253,12 +279,12 @@ impl Provider for VirtualBox {
 
     fn create(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
         cancel.check()?;
-        let named = |error: Error| error.context(&machine.name);
-        let (nic, _) = self.networks.join(&self.program, machine).map_err(named)?;
-        let lock = Files::of(machine).lock()?;
+        let named = |error: Error| error.of(&machine.name);
+        let (nic, _) = self.networks.join(&self.program, machine, cancel).map_err(named)?;
+        let lock = Files::of(machine).lock(cancel)?;
         let manage = self.program.holding(&lock);
         let fresh = self.clone_base(manage, machine).map_err(named)?;
-        let wanted = Given::wanted(machine, &nic);
+        let wanted = Given::wanted(machine, &nic)?;
         if Given::read(Files::of(machine))?.as_ref() == Some(&wanted) {
             return Ok(());
         }
@@ -267,13 +293,13 @@ impl Provider for VirtualBox {
     }
 
     fn start(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
-        let named = |error: Error| error.context(&machine.name);
-        let lock = Files::of(machine).lock()?;
+        let named = |error: Error| error.of(&machine.name);
+        let lock = Files::of(machine).lock(cancel)?;
         let manage = self.program.holding(&lock);
         let started = match self.settled(manage, machine, cancel).map_err(named)? {
             PowerState::Running => return Ok(()),
-            PowerState::Off => self.launch(manage, machine, false),
-            PowerState::Suspended => self.launch(manage, machine, true),
+            PowerState::Off => self.launch(manage, machine, false, cancel),
+            PowerState::Suspended => self.launch(manage, machine, true, cancel),
             PowerState::Paused => manage.ask(["controlvm", &machine.id, "resume"]).map(drop),
             PowerState::Absent => Err(refusal::absent(machine)),
             PowerState::Busy | PowerState::Unclear => Err(unclear(machine)),
@@ -283,7 +309,7 @@ impl Provider for VirtualBox {
 
     fn shut_down(&self, machine: &MachineSpec, patience: Duration, cancel: &Cancel) -> Result<bool> {
         let until = Instant::now() + patience;
-        let lock = Files::of(machine).lock()?;
+        let lock = Files::of(machine).lock(cancel)?;
         let manage = self.program.holding(&lock);
         match self.settled(manage, machine, cancel)? {
             PowerState::Absent | PowerState::Off => return Ok(true),
@@ -297,7 +323,7 @@ impl Provider for VirtualBox {
         loop {
             match manage.call(["controlvm", &machine.id, "acpipowerbutton"])? {
                 Err(failure) if !failure.is_not_running() => {
-                    return Err(Error::from(failure).context(&machine.name));
+                    return Err(Error::from(failure).of(&machine.name));
                 }
                 _ => {}
             }
@@ -321,25 +347,25 @@ impl Provider for VirtualBox {
         }
     }
 
-    fn power_off(&self, machine: &MachineSpec) -> Result<()> {
-        let lock = Files::of(machine).lock()?;
+    fn power_off(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        let lock = Files::of(machine).lock(cancel)?;
         let manage = self.program.holding(&lock);
         match self.look(manage, machine)? {
-            Some(seen) => power_off(manage, &seen).map_err(|error| error.context(&machine.name)),
+            Some(seen) => power_off(manage, &seen).map_err(|error| error.of(&machine.name)),
             None => Ok(()),
         }
     }
 
     fn suspend(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
         cancel.check()?;
-        let lock = Files::of(machine).lock()?;
+        let lock = Files::of(machine).lock(cancel)?;
         let manage = self.program.holding(&lock);
         match self.settled(manage, machine, cancel)? {
             PowerState::Suspended => Ok(()),
             PowerState::Running | PowerState::Paused => {
                 let saved =
                     manage.work(["controlvm", &machine.id, "savestate"], &Cancel::new(), &mut |_| {})?;
-                saved.map_err(|failure| Error::from(failure).context(&machine.name))?;
+                saved.map_err(|failure| Error::from(failure).of(&machine.name))?;
                 end(&Files::of(machine).log(), &machine.id)
             }
             PowerState::Busy | PowerState::Unclear => Err(unclear(machine)),
@@ -358,39 +384,50 @@ impl Provider for VirtualBox {
         form: DiskForm,
         cancel: &Cancel,
         progress: &mut dyn FnMut(f64),
-    ) -> Result<()> {
-        let lock = Files::of(machine).lock()?;
+    ) -> Result<Mac> {
+        let lock = Files::of(machine).lock(cancel)?;
         let manage = self.program.holding(&lock);
         if form != DiskForm::Raw {
             // Of a box with a virtio-blk disk, which no machine here has.
-            let message = format!("{} cannot be packaged with VirtualBox for libvirt", machine.name);
-            return Err(Error::new(Kind::WrongState, message));
+            let message = "cannot be packaged with VirtualBox for libvirt";
+            return Err(Error::new(Kind::WrongState, message).of(&machine.name));
         }
         match self.settled(manage, machine, cancel)? {
-            PowerState::Off => export::disk(manage, machine, to, cancel, progress)
-                .map_err(|error| error.context(&machine.name)),
+            PowerState::Off => {
+                export::disk(manage, machine, to, cancel, progress)
+                    .map_err(|error| error.of(&machine.name))?;
+                Ok(Behind::of(machine)?.nat_mac)
+            }
             _ => Err(refusal::not_off(machine)),
         }
     }
 
-    fn destroy(&self, machine: &MachineSpec) -> Result<()> {
-        let lock = Files::of(machine).lock()?;
+    fn destroy(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        let lock = Files::of(machine).lock(cancel)?;
         remove::machine(self.program.holding(&lock), machine)
-            .map_err(|error| error.context(&machine.name))?;
-        self.networks.leave(&self.program, machine)
+            .map_err(|error| error.of(&machine.name))?;
+        self.networks.leave(&self.program, machine, cancel)
     }
 
-    fn forget(&self, folder: &Path, kept: &Path) -> Result<()> {
-        remove::forget(self.program.manage(), folder, kept)?;
-        self.networks.forget(&self.program, folder)
+    fn strays(&self, lost: Lost<'_>, _: &Cancel) -> Result<Vec<String>> {
+        remove::running(self.program.manage(), lost.machines)
+    }
+
+    fn forget(&self, lost: Lost<'_>, cancel: &Cancel) -> Result<()> {
+        remove::forget(self.program.manage(), lost.machines, lost.kept)?;
+        self.networks.forget(&self.program, lost.machines, cancel)
     }
 
     fn snapshots(&self) -> Option<&dyn Snapshots> {
         Some(self)
     }
 
-    fn console_log(&self, machine: &MachineSpec) -> PathBuf {
-        Files::of(machine).console()
+    fn reach(&self, machine: &MachineSpec) -> Result<Reach> {
+        Behind::reach(machine)
+    }
+
+    fn console(&self, machine: &MachineSpec) -> Result<Box<dyn Console>> {
+        Ok(Box::new(ConsoleFile::at(Files::of(machine).console())))
     }
 
     fn alive(&self, machine: &MachineSpec) -> Result<()> {
@@ -403,19 +440,19 @@ impl Provider for VirtualBox {
         if Process::of(&log).and_then(Process::lives) == Some(false) {
             return Err(last_words(Error::new(
                 Kind::Crashed,
-                format!("{name}: it has gone off, or VirtualBox has ended"),
+                "it has gone off, or VirtualBox has ended",
             )));
         }
         match watch::sign(&log) {
             Sign::Fine => Ok(()),
             Sign::DiskFull => Err(Error::new(
                 Kind::DiskFull,
-                format!("{name}: stopped, since its disk could not be written"),
+                "stopped, since its disk could not be written",
             )
             .hint("free some space on this computer; `lab up` then lets it run on")),
             Sign::Lost => Err(last_words(Error::new(
                 Kind::Crashed,
-                format!("{name}: VirtualBox has lost it (a \"guru meditation\")"),
+                "VirtualBox has lost it (a \"guru meditation\")",
             ))
             .hint(format!("`lab halt --force {name}`, then `lab up`"))),
         }

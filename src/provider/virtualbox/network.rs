@@ -96,7 +96,7 @@ impl Owned {
 pub(super) struct Networks {
     folder: PathBuf,
     /// What the network of this lab was found to be.
-    joined: Mutex<Option<(PrivateNetwork, Nic)>>,
+    joined: Mutex<Option<((String, PrivateNetwork), Nic)>>,
 }
 
 impl Networks {
@@ -109,22 +109,28 @@ impl Networks {
     ///
     /// # Errors
     /// [`Kind::WrongState`] for a range that cannot be had; nothing has been made then.
-    pub(super) fn join(&self, program: &Program, machine: &MachineSpec) -> Result<(Nic, Option<String>)> {
+    pub(super) fn join(
+        &self,
+        program: &Program,
+        machine: &MachineSpec,
+        cancel: &Cancel,
+    ) -> Result<(Nic, Option<String>)> {
         let network = &machine.network;
-        let internal = Nic::Internal(format!("lab-{}", network.lab_id));
+        let internal = Nic::Internal(format!("lab-{}", machine.lab_id));
         if network.internal || network.prefix == 0 {
             return Ok((internal, None));
         }
         if cfg!(target_os = "macos") && program.version()?.is_at_least(7, 0, 0) {
-            return host_only_net(program.manage(), network).map(|nic| (nic, None));
+            return host_only_net(program.manage(), machine).map(|nic| (nic, None));
         }
         // One machine at a time: the others then find what the first has made.
         let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
         std::fs::create_dir_all(&machine.dir)
             .map_err(|source| Error::io("create the folder", &machine.dir, &source))?;
-        let lock = self.lock()?;
+        let lock = self.lock(cancel)?;
         let mut open = Open::read(self, program.holding(&lock))?;
-        let known = joined.as_ref().filter(|(known, _)| known == network).map(|(_, nic)| nic.clone());
+        let place = (machine.lab_id.clone(), *network);
+        let known = joined.as_ref().filter(|(known, _)| *known == place).map(|(_, nic)| nic.clone());
         if let Some(nic) = known {
             open.add_user(machine)?;
             return Ok((nic, None));
@@ -133,15 +139,15 @@ impl Networks {
             Ok(name) => (Nic::Adapter(name), None),
             Err(why) => (internal, Some(why)),
         };
-        *joined = Some((network.clone(), nic.clone()));
+        *joined = Some((place, nic.clone()));
         Ok((nic, note))
     }
 
     /// Notes that a machine needs its network no more, and removes what nobody needs.
-    pub(super) fn leave(&self, program: &Program, machine: &MachineSpec) -> Result<()> {
+    pub(super) fn leave(&self, program: &Program, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
         if cfg!(target_os = "macos") && program.version()?.is_at_least(7, 0, 0) {
             // Refused while another machine is connected to it: then the last one removes it.
-            let name = host_only_net_name(&machine.network);
+            let name = host_only_net_name(&machine.lab_id);
             return program.manage().call(["hostonlynet", "remove", &format!("--name={name}")]).map(drop);
         }
         if !self.path().exists() {
@@ -149,7 +155,7 @@ impl Networks {
         }
         let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
         *joined = None;
-        let lock = self.lock()?;
+        let lock = self.lock(cancel)?;
         let mut open = Open::read(self, program.holding(&lock))?;
         for owned in &mut open.register.adapters {
             owned.users.retain(|user| user.id != machine.id);
@@ -165,11 +171,11 @@ impl Networks {
     }
 
     /// Notes that the machines in `folder` are no more, and removes what nobody needs.
-    pub(super) fn forget(&self, program: &Program, folder: &Path) -> Result<()> {
+    pub(super) fn forget(&self, program: &Program, folder: &Path, cancel: &Cancel) -> Result<()> {
         if !self.path().exists() {
             return Ok(());
         }
-        let lock = self.lock()?;
+        let lock = self.lock(cancel)?;
         let mut open = Open::read(self, program.holding(&lock))?;
         let before: usize = open.register.adapters.iter().map(|owned| owned.users.len()).sum();
         for owned in &mut open.register.adapters {
@@ -186,10 +192,10 @@ impl Networks {
         self.folder.join("networks.json")
     }
 
-    fn lock(&self) -> Result<File> {
+    fn lock(&self, cancel: &Cancel) -> Result<File> {
         let folder = &self.folder;
         std::fs::create_dir_all(folder).map_err(|source| Error::io("create the folder", folder, &source))?;
-        flock::wait(&folder.join("networks.lock"), LOCK_PATIENCE, &Cancel::new(), || {})?.ok_or_else(|| {
+        flock::wait(&folder.join("networks.lock"), LOCK_PATIENCE, cancel, || {})?.ok_or_else(|| {
             Error::new(
                 Kind::WrongState,
                 "another lab has been working on VirtualBox's networks for five minutes",
@@ -257,11 +263,11 @@ impl<'a> Open<'a> {
         for owned in &mut self.register.adapters {
             owned.users.retain(|user| user.dir != machine.dir || user.id == machine.id);
         }
-        let ours = self.register.adapters.iter().position(|owned| owned.lab_id == network.lab_id);
+        let ours = self.register.adapters.iter().position(|owned| owned.lab_id == machine.lab_id);
         let own_name = ours.and_then(|at| self.register.adapters.get(at)).map(|owned| owned.name.clone());
         let exists = |name: &str| there.iter().any(|adapter| adapter.name == name);
         let other = self.register.adapters.iter().find(|owned| {
-            owned.lab_id != network.lab_id
+            owned.lab_id != machine.lab_id
                 && exists(&owned.name)
                 && owned.range().overlaps(range)
                 && owned.users.iter().any(|user| user.dir.exists())
@@ -340,7 +346,7 @@ impl<'a> Open<'a> {
         self.register.begun = None;
         self.register.adapters.push(Owned {
             name: name.clone(),
-            lab_id: network.lab_id.clone(),
+            lab_id: machine.lab_id.clone(),
             address: network.address,
             prefix: network.prefix,
             ready: false,
@@ -384,7 +390,7 @@ impl<'a> Open<'a> {
 
     /// Notes that `machine` needs the adapter of its lab.
     fn add_user(&mut self, machine: &MachineSpec) -> Result<()> {
-        let lab_id = &machine.network.lab_id;
+        let lab_id = &machine.lab_id;
         let Some(owned) = self.register.adapters.iter_mut().find(|owned| owned.lab_id == *lab_id) else {
             return Ok(());
         };
@@ -447,13 +453,13 @@ impl<'a> Open<'a> {
     }
 }
 
-fn host_only_net_name(network: &PrivateNetwork) -> String {
-    format!("lab-{}", network.lab_id)
+fn host_only_net_name(lab_id: &str) -> String {
+    format!("lab-{lab_id}")
 }
 
 /// macOS, from VirtualBox 7.0 on: a network that the system itself provides. Written from the manual; never run.
-fn host_only_net(manage: Manage<'_>, network: &PrivateNetwork) -> Result<Nic> {
-    let name = host_only_net_name(network);
+fn host_only_net(manage: Manage<'_>, machine: &MachineSpec) -> Result<Nic> {
+    let (name, network) = (host_only_net_name(&machine.lab_id), &machine.network);
     let there = manage.list(&["hostonlynets"])?;
     let is_there = there
         .lines()

@@ -12,7 +12,7 @@ use super::keep;
 use super::manage::Manage;
 use super::registry;
 use crate::error::{Error, Kind, Result};
-use crate::provider::MachineSpec;
+use crate::provider::{MachineSpec, PowerState};
 use crate::unlink;
 
 /// How often a machine is made known to VirtualBox before it is taken for damaged.
@@ -80,6 +80,20 @@ pub(super) fn forget(manage: Manage<'_>, folder: &Path, kept: &Path) -> Result<(
     }
     // Those whose folders are gone.
     if registry::machines_in(folder).is_empty() { Ok(()) } else { take_out_all(manage, folder, kept) }
+}
+
+/// The machines of a lab whose folders are, or were, in `folder` that run, by name.
+pub(super) fn running(manage: Manage<'_>, folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for id in registry::machines_in(folder) {
+        if let Found::Whole(seen) = find(manage, &id)?
+            && !matches!(seen.state, PowerState::Absent | PowerState::Off | PowerState::Suspended)
+        {
+            let dir = seen.config.strip_prefix(folder).ok().and_then(|path| path.components().next());
+            names.push(dir.map_or(id, |dir| dir.as_os_str().to_string_lossy().into_owned()));
+        }
+    }
+    Ok(names)
 }
 
 /// Removes the disc that told a machine its user, which VirtualBox keeps in its list of discs.

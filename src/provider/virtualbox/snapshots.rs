@@ -62,7 +62,7 @@ impl Snapshots for VirtualBox {
 /// Makes a call that moves disks or RAM. Not cancelled half-way: VirtualBox would go on by itself.
 fn work(manage: Manage<'_>, machine: &MachineSpec, call: [&str; 4]) -> Result<()> {
     let done = manage.work(call, &Cancel::new(), &mut |_| {})?;
-    done.map(drop).map_err(|failure| Error::from(failure).context(&machine.name))
+    done.map(drop).map_err(|failure| Error::from(failure).of(&machine.name))
 }
 
 /// VirtualBox's id of the snapshot called `name`.
@@ -80,8 +80,8 @@ fn list(machine: &MachineSpec) -> Result<Vec<(String, Snapshot)>> {
     let Some(file) = Files::of(machine).settings() else { return Ok(Vec::new()) };
     let text = std::fs::read_to_string(&file).map_err(|source| Error::io("read", &file, &source))?;
     snapshots(&text).ok_or_else(|| {
-        let message = format!("{}: VirtualBox's settings file of it is damaged", machine.name);
-        Error::new(Kind::StateDamaged, message).detail(file.display().to_string())
+        let message = "VirtualBox's settings file of it is damaged";
+        Error::new(Kind::StateDamaged, message).of(&machine.name).detail(file.display().to_string())
     })
 }
 

@@ -2,11 +2,11 @@
 //!
 //! - [`up`] brings machines forward ([`records`] decides, [`converge`] takes the steps, [`session`] works
 //!   in the guest), [`down`] takes them back, [`snapshots`] keeps them, [`run`] uses ready ones, [`check`] and [`status`] look;
-//! - [`place`] says where a lab is, [`mod@select`] which of its machines a command is for, [`report`] how they came out;
+//! - [`Place`] says where a lab is, [`mod@select`] which of its machines a command is for, [`report`] how they came out;
 //! - [`crew`] lets all machines go side by side;
 //! - [`supply`] gets the boxes that a Labfile asks for, and holds the lab to them; [`package`] makes a box of a
 //!   machine; [`shelf`] knows the boxes together with the labs and base images that hang on them;
-//! - [`state`], [`log`], [`lock`], [`ports`] and [`files`] are what stands on disk;
+//! - [`state`] and [`disk`] are what stands on disk;
 //! - [`event`] is what is reported meanwhile; [`bugreport`] collects what tells how it went, [`redact`] what not
 //!   to tell.
 
@@ -14,16 +14,12 @@ pub mod bugreport;
 pub mod check;
 mod converge;
 pub mod crew;
+pub mod disk;
 pub mod down;
 pub mod event;
-pub mod files;
 pub mod graph;
 pub mod hosts;
-pub mod lock;
-pub mod log;
 pub mod package;
-mod place;
-pub mod ports;
 pub mod providers;
 mod records;
 pub mod redact;
@@ -60,7 +56,7 @@ use log::LabLog;
 use ports::Ports;
 use state::{Record, State};
 
-pub use place::Place;
+pub use disk::{Place, files, lock, log, ports};
 pub use report::Report;
 pub use select::select;
 

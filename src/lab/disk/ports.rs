@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Kind, Result};
 
 use super::files::{Home, LabFiles};
-use super::state;
+use crate::lab::state;
 use crate::{atomic, versioned};
 
 /// Where ssh ports are taken from: Vagrant's range first, on to a class's worth of machines.

@@ -15,8 +15,8 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::flock;
 
-use super::event::Sink;
-use super::state::now;
+use crate::lab::event::Sink;
+use crate::lab::state::now;
 
 /// The environment variable that says how many seconds a command waits for the lock.
 pub const TIMEOUT_VARIABLE: &str = "LAB_LOCK_TIMEOUT";

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::atomic;
 use crate::error::{Error, Kind, Result};
@@ -20,6 +21,18 @@ struct Versioned {
 /// [`Kind::StateTooNew`] when its `version` is above `newest`, naming both; [`Kind::StateDamaged`]
 /// when it does not say what it should; [`Kind::Io`].
 pub fn read<T: DeserializeOwned>(path: &Path, newest: u32) -> Result<Option<T>> {
+    read_any(path, newest, |_, value| T::deserialize(value))
+}
+
+/// The same, with `decode` for what each version says.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_any<T>(
+    path: &Path,
+    newest: u32,
+    decode: impl FnOnce(u32, Value) -> serde_json::Result<T>,
+) -> Result<Option<T>> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -28,7 +41,8 @@ pub fn read<T: DeserializeOwned>(path: &Path, newest: u32) -> Result<Option<T>> 
     let damaged = |source: serde_json::Error| {
         Error::new(Kind::StateDamaged, format!("{} is damaged", path.display())).detail(source.to_string())
     };
-    let Versioned { version } = serde_json::from_slice(&bytes).map_err(damaged)?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(damaged)?;
+    let Versioned { version } = Versioned::deserialize(&value).map_err(damaged)?;
     if version > newest {
         let message = format!(
             "{} was written by a newer lab (version {version}; this lab reads up to version {newest})",
@@ -36,7 +50,7 @@ pub fn read<T: DeserializeOwned>(path: &Path, newest: u32) -> Result<Option<T>> 
         );
         return Err(Error::new(Kind::StateTooNew, message).hint("update lab, or use the one that wrote it"));
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    decode(version, value).map(Some).map_err(damaged)
 }
 
 /// Writes `value`, which has a field `version`, to `path`.

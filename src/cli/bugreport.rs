@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::error::Result;
-use crate::lab::bugreport::BugReport;
+use crate::lab::tell::bugreport::BugReport;
 use crate::{atomic, ui};
 
 use super::{App, Status};
@@ -43,7 +43,7 @@ impl Args {
         }
         atomic::write_new(&path, report.text().as_bytes())?;
         if app.ui.json {
-            let part = |part: &crate::lab::bugreport::Part| json!({"name": part.name, "bytes": part.text.len(), "cut": part.cut});
+            let part = |part: &crate::lab::tell::bugreport::Part| json!({"name": part.name, "bytes": part.text.len(), "cut": part.cut});
             let parts: Vec<_> = report.parts.iter().map(part).collect();
             ui::print_json(&json!({"path": path.display().to_string(), "parts": parts}));
         } else {

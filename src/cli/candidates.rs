@@ -4,8 +4,9 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 
 use crate::boxes::Store;
 use crate::boxes::catalogue::Catalogue;
-use crate::lab::files::Home;
-use crate::lab::{Place, state};
+use crate::lab::disk::files::Home;
+use crate::lab::Place;
+use crate::lab::disk::state;
 
 /// The machines of the lab in the current folder.
 pub(super) fn machines() -> ArgValueCandidates {

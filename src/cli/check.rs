@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::error::{Error, Kind, Result};
-use crate::lab::check::{Checked, Verdict};
+use crate::lab::verbs::check::{Checked, Verdict};
 use crate::ui::{self, table::Cell, table::Table};
 
 use super::{App, Status};

@@ -1,7 +1,7 @@
 //! `lab cp`
 
 use crate::error::Result;
-use crate::lab::run::Spot;
+use crate::lab::verbs::run::Spot;
 
 use super::{App, Status};
 

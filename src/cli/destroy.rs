@@ -1,7 +1,7 @@
 //! `lab destroy`
 
 use crate::error::Result;
-use crate::lab::down::{self, Wreck};
+use crate::lab::verbs::down::{self, Wreck};
 use crate::lab::{Context, Lab, Place};
 
 use super::consent::Consent;

@@ -53,7 +53,7 @@ impl Args {
         let results = lab.exec(&names, &self.words, &on_line)?;
         let mut worst = 0;
         for (name, result) in results {
-            let status = result.map_err(|error| error.context(&name))?;
+            let status = result.map_err(|error| error.of(&name))?;
             if app.ui.json {
                 ui::print_json(&json!({"event": "exit", "machine": name, "status": status}));
             } else if several && status != 0 {

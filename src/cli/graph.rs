@@ -1,7 +1,7 @@
 //! `lab graph`
 
 use crate::error::Result;
-use crate::lab::graph;
+use crate::lab::tell::graph;
 use crate::ui;
 
 use super::{App, Status};

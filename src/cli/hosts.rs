@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Kind, Result};
-use crate::lab::{Lab, hosts};
+use crate::lab::Lab;
+use crate::lab::tell::hosts;
 use crate::process::quote;
 use crate::ui;
 

@@ -32,7 +32,7 @@ impl Args {
         let context = app.context()?;
         let lab = app.existing(&context, false)?;
         let names = lab.select(&self.names)?;
-        let machines: Vec<Access> = names.iter().filter_map(|name| lab.ssh_settings(name)).collect();
+        let machines: Vec<Access> = names.iter().filter_map(|name| lab.ssh_settings(name).transpose()).collect::<Result<_>>()?;
         if app.ui.json {
             let names: Vec<&str> = machines.iter().map(|access| access.machine.as_str()).collect();
             let variables: Map<String, Value> = machines

@@ -1,14 +1,14 @@
 //! `lab logs`
 
-use std::fs::File;
-use std::io::{IsTerminal, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::error::{Error, Kind, Result};
-use crate::lab::{Lab, log};
+use crate::lab::Lab;
+use crate::lab::disk::log;
+use crate::provider::{Console, ConsoleFile};
 use crate::ui;
 
 use super::{App, Status};
@@ -51,7 +51,7 @@ struct Log {
     machine: Option<String>,
     /// `console`, `provision` or `lab`.
     what: &'static str,
-    path: PathBuf,
+    source: Box<dyn Console>,
     shown: u64,
     /// The beginning of a line whose end has not been written yet.
     rest: Vec<u8>,
@@ -63,7 +63,7 @@ impl Args {
         let mut logs = if self.lab {
             // Without the state, which may be what is wrong.
             let paths = log::files(&app.place()?.files().log()).into_iter();
-            paths.map(|path| Log { machine: None, what: "lab", path, shown: 0, rest: Vec::new() }).collect()
+            paths.map(|path| Log::new(None, "lab", Box::new(ConsoleFile::at(path)))).collect()
         } else {
             self.logs(&app.existing(&context, false)?)?
         };
@@ -78,13 +78,13 @@ impl Args {
             (true, _) => Manner::Json,
             (false, named) => Manner::Plain { named, clean: std::io::stdout().is_terminal() },
         };
-        let newest = logs.last().map(|log| log.path.clone());
-        for log in &mut logs {
+        let newest = logs.len().saturating_sub(1);
+        for (number, log) in logs.iter_mut().enumerate() {
             let mut lines = log.read()?;
             if !self.follow {
                 lines.extend(log.rest());
             }
-            if self.lab && self.lines.is_some() && newest.as_ref() != Some(&log.path) {
+            if self.lab && self.lines.is_some() && number != newest {
                 continue;
             }
             let from = lines.len().saturating_sub(self.lines.unwrap_or(usize::MAX));
@@ -107,12 +107,15 @@ impl Args {
     fn logs(&self, lab: &Lab<'_>) -> Result<Vec<Log>> {
         let mut logs = Vec::new();
         for name in lab.select(&self.names)? {
-            let console = lab.console_log(&name).filter(|_| !self.provision);
-            let provision = Some(lab.files().provision_log(&name)).filter(|_| !self.console);
-            for (what, path) in [("console", console), ("provision", provision)] {
-                if let Some(path) = path.filter(|path| path.exists()) {
-                    logs.push(Log { machine: Some(name.clone()), what, path, shown: 0, rest: Vec::new() });
-                }
+            if let Some(mut console) = lab.console(&name)?.filter(|_| !self.provision)
+                && console.said() > 0
+            {
+                logs.push(Log::new(Some(name.clone()), "console", console));
+            }
+            let provision = lab.files().provision_log(&name);
+            if !self.console && provision.exists() {
+                let provision = Box::new(ConsoleFile::at(provision));
+                logs.push(Log::new(Some(name.clone()), "provision", provision));
             }
         }
         Ok(logs)
@@ -129,6 +132,10 @@ enum Manner {
 }
 
 impl Log {
+    fn new(machine: Option<String>, what: &'static str, source: Box<dyn Console>) -> Self {
+        Log { machine, what, source, shown: 0, rest: Vec::new() }
+    }
+
     /// Its name, for people.
     fn name(&self) -> String {
         self.machine
@@ -144,22 +151,18 @@ impl Log {
 
     /// The lines that have come since the last call. A log that has become shorter is a new one.
     fn read(&mut self) -> Result<Vec<String>> {
-        let error = |source: std::io::Error| Error::io("read", &self.path, &source);
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            // Destroyed meanwhile; it may come back.
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(error(source)),
-        };
-        let length = file.metadata().map_err(error)?.len();
-        if length < self.shown {
+        if self.source.said() < self.shown {
             (self.shown, self.rest) = (0, Vec::new());
         }
-        file.seek(SeekFrom::Start(self.shown)).map_err(error)?;
         let mut bytes = std::mem::take(&mut self.rest);
-        let before = bytes.len();
-        file.read_to_end(&mut bytes).map_err(error)?;
-        self.shown += (bytes.len() - before) as u64;
+        loop {
+            let more = self.source.read(self.shown)?;
+            if more.is_empty() {
+                break;
+            }
+            self.shown += more.len() as u64;
+            bytes.extend(more);
+        }
         let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
         self.rest = bytes.split_off(end);
         Ok(String::from_utf8_lossy(&bytes)

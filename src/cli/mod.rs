@@ -42,9 +42,11 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, ExitCode as Code, Kind, Result};
-use crate::lab::event::{Event, Sink};
-use crate::lab::files::Home;
-use crate::lab::log::LabLog;
+use crate::lab::tell::event::{Event, Sink};
+use crate::lab::disk::files::Home;
+use crate::guest::OverSsh;
+use crate::lab::disk::log::LabLog;
+use crate::provider::table::TABLE;
 use crate::lab::{Context, Lab, Place, Report};
 use crate::process;
 use crate::ui::{self, Color, Ui, Volume};
@@ -280,6 +282,8 @@ impl App {
             sink: self.sink.as_ref(),
             log: &self.log,
             command: command_line(),
+            providers: &TABLE,
+            guests: &OverSsh,
         })
     }
 

@@ -45,8 +45,7 @@ impl Args {
         let context = app.context()?;
         let lab = app.existing(&context, false)?;
         let name = lab.select(std::slice::from_ref(&self.name))?.pop().unwrap_or(self.name);
-        let forwards =
-            lab.state().machines.get(&name).map(|record| record.forwards.clone()).unwrap_or_default();
+        let forwards = lab.reach(&name)?.map(|reach| reach.forwards).unwrap_or_default();
         let forward = match self.guest {
             Some(guest) => forwards.iter().find(|forward| forward.guest == guest),
             None => {
@@ -62,7 +61,7 @@ impl Args {
             ));
         };
         let scheme = if HTTPS.contains(&forward.guest) { "https" } else { "http" };
-        let url = format!("{scheme}://127.0.0.1:{}/", forward.host);
+        let url = format!("{scheme}://{}/", forward.at);
         if app.ui.json {
             ui::print_json(&json!({"machine": name, "url": url}));
             return Ok(0);

@@ -31,12 +31,10 @@ impl Args {
         let names = lab.select(self.name.as_slice())?;
         let mut rows = Vec::new();
         for name in &names {
-            if let Some(access) = lab.ssh_settings(name) {
-                rows.push((name, access.address.port(), 22));
+            if let Some(reach) = lab.reach(name)? {
+                rows.push((name, reach.ssh, 22));
+                rows.extend(reach.forwards.iter().map(|forward| (name, forward.at, forward.guest)));
             }
-            let record = lab.state().machines.get(name).cloned();
-            let forwards = record.map(|record| record.forwards).unwrap_or_default();
-            rows.extend(forwards.iter().map(|forward| (name, forward.host, forward.guest)));
         }
         if let (Some(name), Some(guest)) = (&self.name, self.guest) {
             let row = rows.iter().find(|(_, _, port)| *port == guest).ok_or_else(|| {
@@ -44,19 +42,19 @@ impl Args {
                     format!("add it to the Labfile: `forward = [{{ host = 8080, guest = {guest} }}]`, then `lab reload {name}`"),
                 )
             })?;
-            ui::print(&format!("{}\n", row.1));
+            ui::print(&format!("{}\n", row.1.port()));
         } else if app.ui.json {
-            for (name, host, guest) in rows {
+            for (name, at, guest) in rows {
                 ui::print_json(
-                    &json!({"machine": name, "address": "127.0.0.1", "host": host, "guest": guest}),
+                    &json!({"machine": name, "address": at.ip(), "host": at.port(), "guest": guest}),
                 );
             }
         } else {
             let mut table = Table::new(["MACHINE", "THIS COMPUTER", "GUEST"], app.ui.paint_out());
-            for (name, host, guest) in rows {
+            for (name, at, guest) in rows {
                 table.row([
                     name.as_str().into(),
-                    format!("127.0.0.1:{host}").into(),
+                    at.to_string().into(),
                     guest.to_string().into(),
                 ]);
             }

@@ -1,7 +1,7 @@
 //! `lab reload`
 
 use crate::error::Result;
-use crate::lab::{Lab, up};
+use crate::lab::verbs::up;
 
 use super::{App, Status};
 
@@ -38,7 +38,7 @@ impl Args {
         // The lock is given up for a moment here; whoever comes between finds halted machines.
         drop(lab);
         let options = up::Options { names, jobs: self.jobs.map(usize::from), ..up::Options::default() };
-        let report = up::up(&context, place, &options)?;
-        app.finish(Lab::open(&context, app.place()?, false)?.as_ref(), report)
+        let (lab, report) = up::up(&context, place, &options)?;
+        app.finish(Some(&lab), report)
     }
 }

@@ -1,7 +1,7 @@
 //! `lab resume`
 
 use crate::error::Result;
-use crate::lab::{Lab, up};
+use crate::lab::verbs::up;
 use crate::provider::PowerState;
 
 use super::{App, Status};
@@ -40,8 +40,8 @@ impl Args {
             app.ui.tell("no machine is suspended");
             return Ok(0);
         }
-        let report =
-            up::up(&context, app.place()?, &up::Options { names, alone: true, ..up::Options::default() })?;
-        app.finish(Lab::open(&context, app.place()?, false)?.as_ref(), report)
+        let options = up::Options { names, alone: true, ..up::Options::default() };
+        let (lab, report) = up::up(&context, app.place()?, &options)?;
+        app.finish(Some(&lab), report)
     }
 }

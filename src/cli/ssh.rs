@@ -1,7 +1,8 @@
 //! `lab ssh`
 
 use crate::error::{Error, Kind, Result};
-use crate::lab::{Lab, run};
+use crate::lab::Lab;
+use crate::lab::verbs::run;
 
 use super::{App, Status};
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::error::Result;
+use crate::guest::Access;
 use crate::ui;
 
 use super::{App, Status};
@@ -26,8 +27,10 @@ impl Args {
         let context = app.context()?;
         let lab = app.existing(&context, false)?;
         let names = lab.select(&self.names)?;
+        let made = names.iter().filter_map(|name| lab.ssh_settings(name).transpose());
+        let made: Vec<Access> = made.collect::<Result<_>>()?;
         if app.ui.json {
-            for access in names.iter().filter_map(|name| lab.ssh_settings(name)) {
+            for access in made {
                 ui::print_json(&json!({
                     "machine": access.machine,
                     "host": access.address.ip(),
@@ -39,11 +42,7 @@ impl Args {
             }
             return Ok(0);
         }
-        let blocks: Vec<String> = names
-            .iter()
-            .filter_map(|name| lab.ssh_settings(name))
-            .map(|access| access.config_block())
-            .collect();
+        let blocks: Vec<String> = made.iter().map(Access::config_block).collect();
         ui::print(&format!("{}\n", blocks.join("\n").trim_end()));
         Ok(0)
     }

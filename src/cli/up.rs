@@ -1,7 +1,7 @@
 //! `lab up`
 
 use crate::error::Result;
-use crate::lab::{Lab, up};
+use crate::lab::verbs::up;
 
 use super::{App, Status};
 
@@ -39,11 +39,10 @@ impl Args {
         };
         let place = app.place()?;
         app.warn_of(&place);
-        let report = up::up(&context, place, &options)?;
+        let (lab, report) = up::up(&context, place, &options)?;
         let well = report.machines.iter().all(|(_, result)| result.is_ok());
-        let lab = Lab::open(&context, app.place()?, false)?;
         let first = report.machines.first().map(|(name, _)| name.clone());
-        let status = app.finish(lab.as_ref(), report)?;
+        let status = app.finish(Some(&lab), report)?;
         if let (true, Some(first)) = (well, first) {
             app.ui
                 .tell(&format!("\n`lab ssh {first}` opens a shell in it; `lab destroy` removes everything."));

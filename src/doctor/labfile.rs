@@ -28,7 +28,7 @@ pub(super) struct Chosen {
     pub(super) check: Check,
 }
 
-/// Decides as [`crate::lab::providers::choose`] does, from what the providers have said already; a lab that exists
+/// Decides as `lab up` does, from what the providers have said already; a lab that exists
 /// stays with its own.
 pub(super) fn provider(subject: &Subject<'_>, virtualbox: &Said, qemu: &Said) -> Chosen {
     const NAME: &str = "provider";

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::{Check, Host, Subject};
-use crate::lab::files;
 
 /// No release is older than this (1 January 2025, in seconds since 1970): a clock before it is wrong.
 const RELEASE: u64 = 1_735_689_600;
@@ -26,7 +25,7 @@ pub(super) fn checks(subject: &Subject<'_>) -> Vec<Check> {
     checks.extend(limits(host, subject.lab.labfile().map_or(1, |labfile| labfile.machines.len() as u64)));
     checks.push(paths(subject, longest(host.os)));
     #[cfg(unix)]
-    checks.extend(run_folder(&files::choose_run_dir("00000000"), rustix::process::getuid().as_raw()));
+    checks.extend(run_folder(&crate::provider::qemu::run_folder("00000000"), rustix::process::getuid().as_raw()));
     checks
 }
 
@@ -198,7 +197,7 @@ mod tests {
     use super::super::host::Fake;
     use super::super::{Lab, Outcome};
     use super::*;
-    use crate::lab::files::Home;
+    use crate::lab::disk::files::Home;
 
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)

@@ -21,8 +21,8 @@ use std::thread;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::lab::files::Home;
-use crate::lab::state::State;
+use crate::lab::disk::files::Home;
+use crate::lab::disk::state::State;
 use crate::labfile::Labfile;
 use crate::provider::Availability;
 

@@ -2,7 +2,7 @@
 
 use super::Subject;
 use crate::boxes::catalogue::Catalogue;
-use crate::boxes::{Arch, BoxImage, Hardware, Pins, Store};
+use crate::boxes::{Arch, Hardware, Pins, Store};
 use crate::labfile::model::Machine;
 
 /// What a machine is taken to have whose box is not here to say: `lab`'s own default.
@@ -43,20 +43,20 @@ pub(super) fn of(subject: &Subject<'_>) -> Needs {
         return needs;
     };
     let catalogue = Catalogue::load(labfile.catalogue.as_deref()).unwrap_or_default();
-    let pins = Pins::read(&crate::lab::files::LabFiles::beside(&labfile.dir).pins()).unwrap_or_default();
+    let pins = Pins::read(&crate::lab::disk::files::LabFiles::beside(&labfile.dir).pins()).unwrap_or_default();
     let store = Store::open(subject.home.root()).ok();
     let mut seen: Vec<&str> = Vec::new();
     for machine in &labfile.machines {
         let name = machine.image.as_str();
         let made = subject.lab.state().and_then(|state| state.machines.get(&machine.name));
         let known = catalogue.get(name);
-        let image: Option<BoxImage> = made.map(|record| record.image.clone()).or_else(|| {
+        let of_box: Option<Hardware> = made.map(|record| record.box_hardware.clone()).or_else(|| {
             let found = store.as_ref()?.find(name, &labfile.dir);
-            found.ok().flatten()
+            found.ok().flatten().map(|image| image.hardware)
         });
         let arch = known.map_or(native, |entry| entry.arch);
-        let hardware = image.as_ref().map_or_else(|| Hardware::plain(arch), |image| image.hardware.clone());
-        let memory = memory(machine, image.as_ref());
+        let hardware = of_box.clone().unwrap_or_else(|| Hardware::plain(arch));
+        let memory = memory(machine, of_box.as_ref());
         needs.memory_mib += memory.unwrap_or(MEMORY_MIB);
         if memory.is_none() && !needs.guessed.iter().any(|known| known == name) {
             needs.guessed.push(name.to_owned());
@@ -71,7 +71,7 @@ pub(super) fn of(subject: &Subject<'_>) -> Needs {
         if made.is_none() {
             needs.disks += GROWTH;
         }
-        if image.is_none() && !seen.contains(&name) {
+        if of_box.is_none() && !seen.contains(&name) {
             let pinned = pins.get(name, machine.box_version.as_ref().map(ToString::to_string).as_deref());
             let sources = known.into_iter().flat_map(|entry| &entry.versions).flat_map(|one| &one.sources);
             let told = || {
@@ -88,6 +88,6 @@ pub(super) fn of(subject: &Subject<'_>) -> Needs {
     needs
 }
 
-fn memory(machine: &Machine, image: Option<&BoxImage>) -> Option<u64> {
-    machine.memory_mib.or_else(|| image.map(|image| image.hardware.memory_mib)).map(u64::from)
+fn memory(machine: &Machine, of_box: Option<&Hardware>) -> Option<u64> {
+    machine.memory_mib.or_else(|| of_box.map(|hardware| hardware.memory_mib)).map(u64::from)
 }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 
 use super::{Check, Outcome, Subject};
-use crate::lab::ports;
+use crate::lab::disk::ports;
 use crate::labfile::model::{Labfile, NetworkKind};
 use crate::provider::virtualbox::ranges::{self, Range, Route};
 
@@ -28,30 +28,20 @@ pub(super) fn checks(subject: &Subject<'_>, provider: Option<&str>) -> Vec<Check
 /// The Labfile's forwards, and ports for the machines' ssh.
 fn ports_of(subject: &Subject<'_>, labfile: &Labfile) -> Vec<Check> {
     const NAME: &str = "ports";
-    let own = |port: u16| {
-        let machines = subject.lab.state().into_iter().flat_map(|state| state.machines.values());
-        machines.into_iter().any(|record| {
-            record.ssh_port == port || record.forwards.iter().any(|forward| forward.host == port)
-        })
-    };
-    let others = ports::labs(subject.home).unwrap_or_default();
+    let claims = ports::claims(subject.home).unwrap_or_default();
+    let mine = subject.lab.state().map(|state| state.lab_id.as_str());
+    let own = |port: u16| claims.iter().any(|claim| claim.port == port && Some(claim.lab_id.as_str()) == mine);
     let mut checks = Vec::new();
     let mut fine = Vec::new();
     for machine in &labfile.machines {
         for forward in &machine.forwards {
             let port = forward.host;
-            let mine = subject.lab.state().map(|state| state.lab_id.as_str());
             let theirs =
-                others.iter().filter(|(_, state)| Some(state.lab_id.as_str()) != mine).find(|(_, state)| {
-                    let mut records = state.machines.values();
-                    records.any(|one| {
-                        one.ssh_port == port || one.forwards.iter().any(|forward| forward.host == port)
-                    })
-                });
+                claims.iter().find(|claim| claim.port == port && Some(claim.lab_id.as_str()) != mine);
             let taken = if own(port) {
                 None
-            } else if let Some((dir, _)) = theirs {
-                Some(format!("it belongs to the lab in {}", dir.display()))
+            } else if let Some(claim) = theirs {
+                Some(format!("it belongs to the lab in {}", claim.lab_dir.display()))
             } else {
                 TcpListener::bind((Ipv4Addr::LOCALHOST, port)).err().map(|error| match error.kind() {
                     ErrorKind::PermissionDenied => "only root may listen on it".to_owned(),
@@ -182,7 +172,7 @@ mod tests {
     use super::super::host::Fake;
     use super::super::{Host, Lab};
     use super::*;
-    use crate::lab::files::Home;
+    use crate::lab::disk::files::Home;
 
     fn subject<'a>(host: &'a Host, home: &'a Home, text: &str) -> Subject<'a> {
         let path = host.root.join("Labfile");

@@ -7,8 +7,9 @@ use super::Said;
 use crate::boxes::Hardware;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::lab::files::Home;
-use crate::lab::providers;
+use crate::lab::disk::files::Home;
+use crate::provider::SharedDir;
+use crate::provider::table::TABLE;
 
 /// How long a program may take to say what it is. Milliseconds are usual; a first start from a slow stick, with a
 /// virus scanner at work, takes seconds.
@@ -19,7 +20,7 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// What the provider `name` says of each of `hardware`: the first trouble, else its word on the first.
 pub(super) fn check(name: &'static str, hardware: &[Hardware], home: &Home, cancel: &Cancel) -> Said {
     within(LIMIT, name, cancel, |cancel| {
-        let provider = providers::by_name(name, home)?;
+        let provider = (TABLE.named(name)?.make)(SharedDir(home.bases()));
         let mut first = None;
         for hardware in hardware {
             let said = provider.check_anew(hardware, cancel)?;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Check, Host, Outcome};
-use crate::lab::redact::replace_word;
+use crate::lab::tell::redact::replace_word;
 
 /// Words that are nobody's name, though somebody may be called so on a computer.
 const NOBODY: [&str; 9] =

@@ -211,7 +211,7 @@ mod tests {
     use super::super::Lab;
     use super::super::host::Fake;
     use super::*;
-    use crate::lab::files::Home;
+    use crate::lab::disk::files::Home;
 
     fn version(text: &str) -> Version {
         Version::parse(text).unwrap()

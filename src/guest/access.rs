@@ -47,6 +47,8 @@ pub struct Access {
     pub machine: String,
     /// Where its sshd is reached from this computer.
     pub address: SocketAddr,
+    /// The user and address of a host to go through, where this computer has no way of its own. It takes the same keys.
+    pub jump: Option<(String, SocketAddr)>,
     /// The user to log in as.
     pub user: String,
     /// Private keys, tried in this order.
@@ -159,6 +161,7 @@ mod tests {
         Access {
             machine: "web1".into(),
             address: "127.0.0.1:2222".parse().unwrap(),
+            jump: None,
             user: "vagrant".into(),
             keys: vec!["/home/a b/.lab/id_rsa".into(), "/k/100%/insecure".into()],
             known_hosts: "/home/a b/.lab/known_hosts".into(),

@@ -5,6 +5,7 @@ pub mod access;
 mod archive;
 pub mod check;
 pub mod copy;
+mod door;
 #[cfg(test)]
 #[cfg(unix)]
 mod driver_tests;
@@ -22,3 +23,4 @@ mod unpack;
 pub mod wait;
 
 pub use access::Access;
+pub use door::{Guests, OverSsh};

@@ -107,6 +107,7 @@ mod tests {
     fn kind(stderr: &str) -> Kind {
         let access = Access {
             machine: "web1".into(),
+            jump: None,
             address: "127.0.0.1:2222".parse().unwrap(),
             user: "vagrant".into(),
             keys: Vec::new(),

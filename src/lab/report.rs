@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 
-use super::event::Outcome;
+use super::tell::event::Outcome;
 
 /// How the machines of a command came out, in the order of the Labfile.
 #[derive(Debug)]

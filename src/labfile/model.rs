@@ -100,6 +100,18 @@ pub struct Machine {
     pub virtualbox: VirtualBoxSettings,
 }
 
+impl Machine {
+    /// What only the provider called `provider` reads of it.
+    pub fn settings(&self, provider: &str) -> serde_json::Value {
+        let settings = match provider {
+            "qemu" => serde_json::to_value(&self.qemu),
+            "virtualbox" => serde_json::to_value(&self.virtualbox),
+            _ => Ok(serde_json::Value::Null),
+        };
+        settings.unwrap_or_default()
+    }
+}
+
 /// A port of this computer that leads to a port of a machine. TCP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
@@ -172,7 +184,7 @@ pub enum Script {
 }
 
 /// Settings that only the QEMU provider reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct QemuSettings {
     /// Arguments added at the end of the command line, as they are.
     pub args: Vec<String>,
@@ -183,7 +195,7 @@ pub struct QemuSettings {
 }
 
 /// Settings that only the VirtualBox provider reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct VirtualBoxSettings {
     /// VBoxManage calls before the first start; `{id}` stands for the machine.
     pub customize: Vec<Vec<String>>,

@@ -84,6 +84,9 @@ pub struct PrivateNetwork {
 }
 
 impl PrivateNetwork {
+    /// A network of which nothing is known.
+    pub const UNKNOWN: Self = PrivateNetwork { address: Ipv4Addr::UNSPECIFIED, prefix: 0, internal: false };
+
     /// The netmask, for example 255.255.255.0.
     pub fn netmask(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0))

@@ -10,22 +10,48 @@ pub struct Entry {
     pub name: &'static str,
     /// Makes it. Starts and looks for nothing.
     pub make: fn(SharedDir) -> Box<dyn Provider>,
+    /// Whether it is taken where nobody asks for a provider.
+    pub automatic: bool,
+    /// Whether the catalogue may have settings of it for a box.
+    pub box_settings: bool,
 }
 
-/// All providers, the most wanted first: the order in which `auto` tries them.
-pub static TABLE: &[Entry] = &[
-    Entry { name: "virtualbox", make: |shared| Box::new(virtualbox::VirtualBox::new(shared)) },
-    Entry { name: "qemu", make: |shared| Box::new(qemu::Qemu::new(shared)) },
-];
+/// A list of providers, the most wanted first: the order in which `auto` tries them.
+#[derive(Debug, Clone, Copy)]
+pub struct Table(pub &'static [&'static Entry]);
 
-/// The provider called `name`.
-///
-/// # Errors
-/// [`Kind::NoProvider`] where there is none of that name.
-pub fn named(name: &str) -> Result<&'static Entry> {
-    TABLE.iter().find(|entry| entry.name == name).ok_or_else(|| {
-        let names: Vec<&str> = TABLE.iter().map(|entry| entry.name).collect();
-        Error::new(Kind::NoProvider, format!("there is no provider {name}"))
-            .hint(format!("there are: {}", names.join(", ")))
-    })
+/// All providers.
+pub static TABLE: Table = Table(&[&virtualbox::ENTRY, &qemu::ENTRY]);
+
+impl Table {
+    /// Its entries.
+    pub fn entries(&self) -> impl Iterator<Item = &'static Entry> {
+        self.0.iter().copied()
+    }
+
+    /// Those that are taken where nobody asks for one.
+    pub fn automatic(&self) -> impl Iterator<Item = &'static Entry> {
+        self.entries().filter(|entry| entry.automatic)
+    }
+
+    /// The names of all.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.entries().map(|entry| entry.name).collect()
+    }
+
+    /// The provider called `name`.
+    ///
+    /// # Errors
+    /// [`Kind::NoProvider`] where there is none of that name.
+    pub fn named(&self, name: &str) -> Result<&'static Entry> {
+        self.entries().find(|entry| entry.name == name).ok_or_else(|| {
+            Error::new(Kind::NoProvider, format!("there is no provider {name}"))
+                .hint(format!("there are: {}", self.names().join(", ")))
+        })
+    }
+
+    /// Whether the catalogue may have settings of the provider called `name` for a box.
+    pub fn reads_box_settings(&self, name: &str) -> bool {
+        self.named(name).is_ok_and(|entry| entry.box_settings)
+    }
 }

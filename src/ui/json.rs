@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::lab::event::{Event, Sink};
+use crate::lab::tell::event::{Event, Sink};
 use crate::process::Stream;
 
 use super::print_json;
@@ -60,7 +60,8 @@ fn error_value(error: &Error) -> Value {
     json!({
         "code": error.kind().code(),
         "exit": error.kind().exit() as u8,
-        "message": error.message(),
+        "machine": error.machine(),
+        "message": error.to_string(),
         "details": error.details(),
         "hints": error.hints(),
     })

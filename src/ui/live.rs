@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Kind;
-use crate::lab::event::{Bytes, Event, Outcome, Sink};
+use crate::lab::tell::event::{Bytes, Event, Outcome, Sink};
 
 use super::plain::{line, printable, waiting};
 use super::{Paint, Volume, duration, say};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::lab::event::{Event, Sink};
-use crate::lab::log::LabLog;
+use crate::lab::tell::event::{Event, Sink};
+use crate::lab::disk::log::LabLog;
 
 use super::Paint;
 use super::plain::line;

@@ -1,4 +1,4 @@
-//! What a person, a log file or a program sees: the consumers of [`crate::lab::event::Event`]s, and the words of errors.
+//! What a person, a log file or a program sees: the consumers of [`crate::lab::tell::event::Event`]s, and the words of errors.
 //!
 //! Data goes to standard output; progress, warnings and errors go to standard error.
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use anstyle::{AnsiColor, Style};
 
 use crate::error::{Error, Kind};
-use crate::lab::event::Sink;
+use crate::lab::tell::event::Sink;
 
 pub use log::Logged;
 pub use plain::printable;
@@ -176,7 +176,7 @@ fn width(terminal: Option<(terminal_size::Width, terminal_size::Height)>) -> Opt
 /// An error in words: the message, the particulars indented, the hints after a blank line.
 pub fn error_text(error: &Error, paint: Paint) -> String {
     let (bad, tip) = (paint.bad, paint.hint);
-    let mut text = format!("{bad}error{bad:#}: {}", error.message());
+    let mut text = format!("{bad}error{bad:#}: {error}");
     for line in error.details().iter().flat_map(|detail| detail.lines()) {
         text.push_str("\n  ");
         // It may be a guest's.

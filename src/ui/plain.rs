@@ -1,7 +1,7 @@
 //! Events as plain lines on standard error, each with the machine's name in front.
 
 use crate::error::Kind;
-use crate::lab::event::{Event, Outcome, Sink};
+use crate::lab::tell::event::{Event, Outcome, Sink};
 use crate::process::{Call, Moment};
 
 use super::{Paint, Volume, duration, error_text, say};
@@ -53,7 +53,7 @@ pub(super) fn line(event: &Event, paint: Paint) -> Option<String> {
         Event::Failed { machine, error } if error.kind() == Kind::Interrupted => {
             format!("{bold}{machine}{bold:#}: stopped")
         }
-        Event::Failed { machine, error } => error_text(&error.clone().context(machine), paint),
+        Event::Failed { machine, error } => error_text(&error.clone().of(machine), paint),
         Event::Note { machine, text } => format!("{}{text}", before(machine)),
         Event::Warning { machine, text, hint } => {
             let mut line = format!("{}{warn}warning{warn:#}: {text}", before(machine));

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::lab::status::{MachineStatus, Status};
-use crate::provider::{PortForward, PowerState};
+use crate::lab::tell::status::{Forward, MachineStatus, Status};
+use crate::provider::PowerState;
 
 use super::table::{Cell, Give, Table};
 use super::{Paint, duration};
@@ -14,7 +14,7 @@ pub fn summary(status: &Status, paint: Paint, width: Option<usize>) -> String {
     let mut table = Table::new(HEADING, paint);
     for machine in &status.machines {
         let (words, style) = state_words(machine, paint);
-        let forwards = |words: &dyn Fn(&PortForward) -> String| -> String {
+        let forwards = |words: &dyn Fn(&Forward) -> String| -> String {
             machine.forwards.iter().map(words).collect::<Vec<_>>().join(", ")
         };
         table.row([
@@ -27,7 +27,7 @@ pub fn summary(status: &Status, paint: Paint, width: Option<usize>) -> String {
                 .ssh
                 .map_or_else(Cell::default, |ssh| Cell::from(ssh.to_string()).or(format!(":{}", ssh.port()))),
             Cell::from(forwards(&|forward| {
-                format!("{} → {}", url(forward.host, forward.guest), forward.guest)
+                format!("{} → {}", url(forward), forward.guest)
             }))
             .or(forwards(&|forward| format!("{}→{}", forward.host, forward.guest))),
         ]);
@@ -87,18 +87,19 @@ fn state_words(machine: &MachineStatus, paint: Paint) -> (String, anstyle::Style
 }
 
 /// What to type or open for a forwarded port: a URL where the guest's port is one of the web's.
-fn url(host: u16, guest: u16) -> String {
-    match guest {
-        80 | 3000 | 5000 | 8000 | 8080 | 8888 => format!("http://127.0.0.1:{host}"),
-        443 | 8443 => format!("https://127.0.0.1:{host}"),
-        _ => format!("127.0.0.1:{host}"),
+fn url(forward: &Forward) -> String {
+    let at = forward.at();
+    match forward.guest {
+        80 | 3000 | 5000 | 8000 | 8080 | 8888 => format!("http://{at}"),
+        443 | 8443 => format!("https://{at}"),
+        _ => at.to_string(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::status::VERSION;
+    use crate::lab::tell::status::VERSION;
 
     fn machine(name: &str, guest: u16) -> MachineStatus {
         MachineStatus {
@@ -110,7 +111,7 @@ mod tests {
             memory_used_mib: Some(97),
             ip: Some([192, 168, 56, 10].into()),
             ssh: Some(([127, 0, 0, 1], 2200).into()),
-            forwards: vec![PortForward { host: 8080, guest }],
+            forwards: vec![Forward { host: 8080, guest, address: [127, 0, 0, 1].into() }],
             image: None,
             memory_mib: Some(256),
             changed: Vec::new(),

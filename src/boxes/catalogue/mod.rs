@@ -67,7 +67,7 @@ pub struct Guest {
 }
 
 /// What a box's machines need on VirtualBox, beyond what it says itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OnVirtualBox {
     /// Calls of `modifyvm`, as the Labfile's `customize` has them, which comes after them.

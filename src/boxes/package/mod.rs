@@ -59,9 +59,9 @@ impl Package<'_> {
     ///
     /// # Errors
     /// [`Kind::WrongState`] for a machine that no box can describe yet.
-    pub fn format(&self) -> Result<Format> {
+    pub fn format(hardware: &Hardware) -> Result<Format> {
         let cannot = |what: &str| Err(Error::new(Kind::WrongState, format!("{what} cannot be packaged yet")));
-        match self.hardware {
+        match hardware {
             Hardware { arch: Arch::Aarch64, .. } => cannot("machines with an ARM processor"),
             Hardware { firmware: Firmware::Efi, .. } => cannot("machines that boot by EFI"),
             Hardware { disk_controller: DiskController::VirtioBlk, .. } => Ok(Format::Libvirt),
@@ -76,7 +76,7 @@ impl Package<'_> {
     /// Those of [`Package::format`]; [`Kind::Io`], [`Kind::DiskFull`], [`Kind::Interrupted`].
     pub fn write(&self, disk: &Path, workspace: &Path, to: &Path, task: &mut Task<'_>) -> Result<Packed> {
         let mut members = vec![("Vagrantfile", Content::Text(self.vagrantfile()?))];
-        match self.format()? {
+        match Package::format(self.hardware)? {
             Format::Virtualbox => {
                 let path = workspace.join(VMDK);
                 let size = disk.metadata().map_err(|source| Error::io("read", disk, &source))?.len();
@@ -152,7 +152,7 @@ impl Package<'_> {
 
     fn vagrantfile(&self) -> Result<String> {
         let mut lines = String::new();
-        match self.format()? {
+        match Package::format(self.hardware)? {
             Format::Virtualbox => {
                 let mac: String = self.mac.to_string().to_uppercase().split(':').collect();
                 lines += "  # Without this address on its first card, a guest may not find its network.\n";

@@ -69,6 +69,5 @@ fn a_disk_on_virtio_makes_a_box_for_libvirt() {
 fn what_no_box_can_say_is_refused() {
     let mut hardware = hardware(DiskController::Sata, NicModel::E1000);
     hardware.firmware = Firmware::Efi;
-    let package = Package { name: "x", hardware: &hardware, mac: Mac([0; 6]), user: "vagrant", key: None };
-    assert_eq!(package.format().unwrap_err().kind(), Kind::WrongState);
+    assert_eq!(Package::format(&hardware).unwrap_err().kind(), Kind::WrongState);
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::boxes::human;
 use crate::error::Result;
-use crate::lab::shelf::Shelved;
+use crate::lab::boxes::shelf::Shelved;
 use crate::ui::{self, table::Table};
 
 use super::{Place, called, short};

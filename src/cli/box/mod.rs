@@ -12,7 +12,7 @@ mod verify;
 use crate::boxes::{Entry, Store};
 use crate::error::Result;
 use crate::lab::Context;
-use crate::lab::shelf::Shelf;
+use crate::lab::boxes::shelf::Shelf;
 
 use super::{App, Status};
 

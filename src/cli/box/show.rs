@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::boxes::human;
 use crate::boxes::manifest::Manifest;
 use crate::error::{Error, Kind, Result};
-use crate::lab::shelf::Shelved;
+use crate::lab::boxes::shelf::Shelved;
 use crate::ui;
 
 use super::{Place, called};

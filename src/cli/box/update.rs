@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::boxes::{Pin, human};
 use crate::error::Result;
-use crate::lab::supply::{self, Moved};
+use crate::lab::boxes::supply::{self, Moved};
 use crate::ui;
 
 use super::{Place, short};

@@ -6,7 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::boxes::pins;
+use super::lock::Lock;
 use crate::error::{Error, Kind, Result};
+use crate::unlink;
 
 /// The environment variable that moves [`Home`].
 pub const HOME_VARIABLE: &str = "LAB_HOME";
@@ -86,6 +88,28 @@ impl LabFiles {
     pub fn known_hosts(&self, name: &str) -> PathBuf {
         self.machine(name).join("known_hosts")
     }
+
+    /// Removes `.lab/`, the lock in it last.
+    ///
+    /// # Errors
+    /// [`Kind::Io`].
+    pub fn remove_all(&self, lock: Lock) -> Result<()> {
+    let root = self.root();
+    let lock_path = self.lock();
+    let entries = std::fs::read_dir(root).map_err(|source| Error::io("read the folder", root, &source))?;
+    for entry in entries.filter_map(Result::ok).filter(|entry| entry.path() != lock_path) {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            unlink::folder(&path)?;
+        } else {
+            std::fs::remove_file(&path).map_err(|source| Error::io("remove", &path, &source))?;
+        }
+    }
+    lock.remove()?;
+    // Not empty any more: another command has begun a new lab here in this instant.
+    let _ = std::fs::remove_dir(root);
+    Ok(())
+}
 
     /// What the first-boot set-up said.
     pub fn setup_log(&self, name: &str) -> PathBuf {

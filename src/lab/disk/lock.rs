@@ -15,8 +15,8 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::flock;
 
-use crate::lab::event::Sink;
-use crate::lab::state::now;
+use crate::lab::tell::event::Sink;
+use super::state::now;
 
 /// The environment variable that says how many seconds a command waits for the lock.
 pub const TIMEOUT_VARIABLE: &str = "LAB_LOCK_TIMEOUT";
@@ -142,7 +142,7 @@ fn words(holder: &Option<Holder>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::event::Silent;
+    use crate::lab::tell::event::Silent;
 
     #[test]
     fn the_second_waits_for_the_first() {

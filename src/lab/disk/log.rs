@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 
-use crate::lab::redact;
+use crate::lab::tell::redact;
 
 /// A log that has grown beyond this many bytes is put aside: there are two at most.
 const LIMIT: u64 = 1 << 20;

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Kind, Result};
 
 use super::files::{Home, LabFiles};
-use crate::lab::state;
+use super::state;
+use crate::provider::Claims;
 use crate::{atomic, versioned};
 
 /// Where ssh ports are taken from: Vagrant's range first, on to a class's worth of machines.
@@ -37,13 +38,19 @@ pub enum Purpose {
     Network,
 }
 
+/// A port, and the lab that has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Claim {
-    port: u16,
-    purpose: Purpose,
-    lab_id: String,
-    lab_dir: PathBuf,
-    machine: Option<String>,
+pub struct Claim {
+    /// The port.
+    pub port: u16,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The lab's id.
+    pub lab_id: String,
+    /// The folder of its Labfile.
+    pub lab_dir: PathBuf,
+    /// The machine, unless it is the lab's.
+    pub machine: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -184,6 +191,26 @@ impl Ports {
     }
 }
 
+impl Claims for Ports {
+    fn ssh_port(&self, machine: &str) -> Result<u16> {
+        // Of a command that was killed before it could write down what it had claimed, or taken by another program.
+        self.release(machine, Purpose::Ssh)?;
+        self.claim_one_of(SSH_RANGE, Purpose::Ssh, Some(machine))
+    }
+
+    fn network_number(&self) -> Result<u16> {
+        self.with_register(|claims| {
+            claims.retain(|claim| claim.lab_id != self.lab_id || claim.purpose != Purpose::Network);
+            Ok(())
+        })?;
+        self.claim_one_of(NETWORK_RANGE, Purpose::Network, None)
+    }
+
+    fn is_free(&self, port: u16) -> bool {
+        can_listen(port)
+    }
+}
+
 /// Removes what those left who were killed while writing the register; under its lock, nobody writes.
 fn sweep(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -209,6 +236,16 @@ fn read(path: &Path) -> Result<Vec<Claim>> {
         _ => error,
     })?;
     Ok(register.map(|register| register.claims).unwrap_or_default())
+}
+
+/// All claims of ports of TCP.
+///
+/// # Errors
+/// Those of reading the register.
+pub fn claims(home: &Home) -> Result<Vec<Claim>> {
+    let mut claims = read(&home.ports())?;
+    claims.retain(|claim| claim.purpose != Purpose::Network);
+    Ok(claims)
 }
 
 /// The labs of this home that exist, by their folders: each claims at least its network.

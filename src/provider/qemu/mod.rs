@@ -37,6 +37,7 @@ use self::suspend::Record;
 use self::version::{Programs, Version};
 use self::run::Run;
 use super::local::Behind;
+use super::table::Entry;
 use super::{
     Availability, Base, Block, Claims, Console, ConsoleFile, DiskForm, Features, Lost, MachineSpec, Planned,
     PowerState, Provider, Reach, SharedDir, Snapshots, Wish, refusal,
@@ -64,6 +65,19 @@ const UNCLEAR_PATIENCE: Duration = Duration::from_secs(15);
 const PRESS_EVERY: Duration = Duration::from_secs(4);
 /// How long a wait for the guest's shutdown lasts before the cancel flag is looked at.
 const TICK: Duration = Duration::from_millis(100);
+
+/// The folder in which the sockets of a lab would lie.
+pub fn run_folder(lab_id: &str) -> PathBuf {
+    run::choose(lab_id)
+}
+
+/// QEMU's line in the table of providers.
+pub static ENTRY: Entry = Entry {
+    name: "qemu",
+    make: |shared| Box::new(Qemu::new(shared)),
+    automatic: true,
+    box_settings: false,
+};
 
 /// Runs machines with QEMU.
 #[derive(Debug)]
@@ -146,7 +160,7 @@ impl Qemu {
 
 impl Provider for Qemu {
     fn name(&self) -> &'static str {
-        "qemu"
+        ENTRY.name
     }
 
     fn features(&self) -> Features {
@@ -421,8 +435,8 @@ fn cut_power(machine: &MachineSpec) -> Result<()> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::boxes::{DiskController, Firmware, Login, Mac, NicModel};
-    use crate::provider::{PortForward, PrivateNetwork, Settings};
+    use crate::boxes::{DiskController, Firmware, NicModel};
+    use crate::provider::{BoxRef, Own, PortForward, PrivateNetwork};
 
     #[test]
     #[cfg(unix)]

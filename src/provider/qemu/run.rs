@@ -41,7 +41,7 @@ const RUN_DIR_LIMIT: usize = 80;
 /// Where the sockets of the lab `lab_id` go: under `XDG_RUNTIME_DIR` where that is short enough,
 /// else under `/tmp/lab-<user id>`. The choice is kept in the state, since the variable is not the
 /// same in every terminal of a user.
-fn choose(lab_id: &str) -> PathBuf {
+pub(super) fn choose(lab_id: &str) -> PathBuf {
     let short: String = lab_id.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     runtime

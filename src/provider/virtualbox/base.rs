@@ -22,7 +22,7 @@ use crate::boxes::{self, BoxImage};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::flock;
-use crate::provider::SharedDir;
+use crate::provider::{BoxRef, SharedDir};
 use crate::unlink;
 use crate::versioned;
 

@@ -39,6 +39,7 @@ use self::network::Networks;
 use self::remove::Before;
 use self::watch::{Process, Sign};
 use super::local::Behind;
+use super::table::Entry;
 use super::{
     Availability, Base, Block, Claims, Console, ConsoleFile, DiskForm, Features, Lost, MachineSpec, Pace, Planned,
     PowerState, Provider, Reach, SharedDir, Snapshots, Wish, refusal,
@@ -63,6 +64,14 @@ const END_PATIENCE: Duration = Duration::from_secs(30);
 const PRESS_EVERY: Duration = Duration::from_secs(10);
 /// How many of VirtualBox's own last words an error shows.
 const LAST_WORDS: usize = 5;
+
+/// VirtualBox's line in the table of providers.
+pub static ENTRY: Entry = Entry {
+    name: "virtualbox",
+    make: |shared| Box::new(VirtualBox::new(shared)),
+    automatic: true,
+    box_settings: true,
+};
 
 /// Runs machines with VirtualBox.
 #[derive(Debug)]
@@ -206,7 +215,7 @@ impl VirtualBox {
 
 impl Provider for VirtualBox {
     fn name(&self) -> &'static str {
-        "virtualbox"
+        ENTRY.name
     }
 
     fn features(&self) -> Features {

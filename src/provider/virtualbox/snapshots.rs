@@ -20,7 +20,7 @@ impl Snapshots for VirtualBox {
     }
 
     fn take(&self, machine: &MachineSpec, name: &str, cancel: &Cancel) -> Result<()> {
-        let lock = Files::of(machine).lock()?;
+        let lock = Files::of(machine).lock(cancel)?;
         let manage = self.program.holding(&lock);
         match self.settled(manage, machine, cancel)? {
             PowerState::Running | PowerState::Paused | PowerState::Off | PowerState::Suspended => {}
@@ -36,7 +36,7 @@ impl Snapshots for VirtualBox {
     }
 
     fn restore(&self, machine: &MachineSpec, name: &str, cancel: &Cancel) -> Result<()> {
-        let lock = Files::of(machine).lock()?;
+        let lock = Files::of(machine).lock(cancel)?;
         let manage = self.program.holding(&lock);
         self.settled(manage, machine, cancel)?;
         let id = find(machine, name)?;
@@ -51,7 +51,7 @@ impl Snapshots for VirtualBox {
     }
 
     fn delete(&self, machine: &MachineSpec, name: &str, cancel: &Cancel) -> Result<()> {
-        let lock = Files::of(machine).lock()?;
+        let lock = Files::of(machine).lock(cancel)?;
         let manage = self.program.holding(&lock);
         self.settled(manage, machine, cancel)?;
         let id = find(machine, name)?;

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::boxes::versions::Constraint;
-use crate::boxes::{BoxImage, Hold, Pin, Pins, Resolved, Store, Wanted};
+use crate::boxes::{BoxImage, Hardware, Hold, Pin, Pins, Resolved, Store, Wanted};
 use crate::error::{Error, Kind, Result};
 use crate::labfile::Labfile;
 use crate::labfile::model::Machine;
 
-use super::lock::Lock;
-use super::state::State;
-use super::{Context, Place};
+use crate::lab::disk::lock::Lock;
+use crate::lab::disk::state::{self, State};
+use crate::lab::{Context, Place};
+use crate::provider::BoxRef;
 
 /// What tells the boxes of a Labfile apart: what it calls one, and the version that it asks for.
 pub type Key = (String, Option<String>);
@@ -25,9 +26,15 @@ impl Images {
         self.0.get(&key(machine)).map(|(image, _)| image)
     }
 
-    /// Any of them.
-    pub fn first(&self) -> Option<&BoxImage> {
-        self.0.values().map(|(image, _)| image).next()
+    /// The hardware that they were made for, each once.
+    pub fn hardware(&self) -> Vec<Hardware> {
+        let mut all = Vec::new();
+        for (image, _) in self.0.values() {
+            if !all.contains(&image.hardware) {
+                all.push(image.hardware.clone());
+            }
+        }
+        all
     }
 }
 
@@ -40,7 +47,7 @@ fn key(machine: &Machine) -> Key {
 ///
 /// # Errors
 /// Those of [`Store::resolve`], and of reading and writing `Labfile.lock`.
-pub(super) fn boxes(
+pub fn boxes(
     context: &Context<'_>,
     place: &Place,
     labfile: &Labfile,
@@ -87,6 +94,14 @@ fn get(
     context.with_box(&machine.image, |task| store.resolve(&wanted, task))
 }
 
+/// The box of a machine is not in the store any more.
+pub fn gone(image: &BoxRef) -> Error {
+    let BoxRef { name, digest } = image;
+    Error::new(Kind::BoxNotFound, format!("the box {name}, from which machines were made, is not here any more"))
+        .detail(format!("its file has the sha256 {digest}"))
+        .hint(format!("add the same file again: `lab box add {name} FILE`"))
+}
+
 /// What an update did to what the lab is held to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
@@ -130,7 +145,7 @@ pub fn update(context: &Context<'_>, place: &Place, name: Option<&str>) -> Resul
     let moved = update_locked(context, place, &labfile, name);
     if !existed {
         // A lab without machines has no folder.
-        super::down::remove_lab_dir(&files, lock)?;
+        files.remove_all(lock)?;
     }
     moved
 }
@@ -144,7 +159,7 @@ fn update_locked(
     let (files, mut moved) = (place.files(), Vec::new());
     let path = files.pins();
     let mut pins = Pins::read(&path)?;
-    let state = super::state::read(&files.state())?;
+    let state = state::read(&files.state())?;
     let mut done: Vec<Key> = Vec::new();
     for machine in &labfile.machines {
         let key = key(machine);

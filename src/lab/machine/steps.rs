@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::guest::provision::{Action, Step};
 use crate::labfile::model::{Machine, Provisioner, Script};
 
-use super::state::Record;
+use crate::lab::disk::state::Readiness;
 
 /// A [`Step`] with what decides whether it is to be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,19 +83,19 @@ fn script_step(provisioner: &Provisioner, id: String) -> Result<Planned> {
     })
 }
 
-/// The steps that an `up` still has to do for the machine of `record`.
-pub fn pending<'a>(steps: &'a [Planned], record: &Record) -> Vec<&'a Planned> {
-    let due = |planned: &&Planned| match record.steps.get(&planned.step.id) {
-        None => true,
-        Some(done) => planned.always && done.boot != record.boot,
+/// The steps that an `up` still has to do.
+pub fn pending<'a>(steps: &'a [Planned], readiness: &Readiness) -> Vec<&'a Planned> {
+    let due = |planned: &&Planned| {
+        let id = &planned.step.id;
+        readiness.done(id).is_none() || (planned.always && !readiness.done_in_this_boot(id))
     };
     steps.iter().filter(due).collect()
 }
 
 /// Names of steps that were done with another text than the Labfile has now.
-pub fn changed<'a>(steps: &'a [Planned], record: &Record) -> Vec<&'a str> {
+pub fn changed<'a>(steps: &'a [Planned], readiness: &Readiness) -> Vec<&'a str> {
     let differs = |planned: &&Planned| {
-        record.steps.get(&planned.step.id).is_some_and(|done| done.digest != planned.digest)
+        readiness.done(&planned.step.id).is_some_and(|done| done.digest != planned.digest)
     };
     steps.iter().filter(differs).map(|planned| planned.step.name.as_str()).collect()
 }

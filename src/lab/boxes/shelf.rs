@@ -7,7 +7,9 @@ use crate::boxes::{Entry, Leftover, Removed, Store, Verified};
 use crate::error::{Error, Kind, Result};
 use crate::provider::Provider;
 
-use super::{Context, ports, providers};
+use crate::lab::disk::ports;
+use crate::lab::Context;
+use crate::lab::choose;
 
 /// A machine that was made from a box.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -63,8 +65,7 @@ pub struct Shelf<'a> {
 impl<'a> Shelf<'a> {
     /// The shelf over `store`.
     pub fn new(context: &'a Context<'a>, store: &'a Store) -> Result<Self> {
-        let providers = providers::NAMES.iter().map(|name| providers::by_name(name, &context.home));
-        Ok(Shelf { context, store, providers: providers.collect::<Result<_>>()? })
+        Ok(Shelf { context, store, providers: choose::all(context) })
     }
 
     /// All boxes.
@@ -156,7 +157,7 @@ impl<'a> Shelf<'a> {
                 // Looked at again: a command may be about to make a machine of it.
                 let claim = self.store.claim(digest);
                 let then = if claim.is_ok() && self.must_be_free(digest, name).is_ok() {
-                    provider.remove_base(digest)?;
+                    provider.remove_base(digest, &self.context.cancel)?;
                     "it is removed, and made anew by the next `lab up`"
                 } else {
                     "machines use it: destroy them, then verify again"
@@ -219,7 +220,7 @@ impl<'a> Shelf<'a> {
     }
 
     fn remove_bases(&self, digest: &str) -> Result<()> {
-        self.providers.iter().try_for_each(|provider| provider.remove_base(digest))
+        self.providers.iter().try_for_each(|provider| provider.remove_base(digest, &self.context.cancel))
     }
 
     /// The machines of all labs of this home, by the digest of their box.

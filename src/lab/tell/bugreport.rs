@@ -7,14 +7,16 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::boxes::{Arch, Hardware};
 use crate::cancel::Cancel;
 use crate::labfile::FILE_NAME;
 use crate::process::Cmd;
 use crate::tail;
 
-use super::files::{Home, LabFiles};
-use super::providers;
+use crate::lab::disk::files::{Home, LabFiles};
+use crate::lab::disk::log;
+use crate::provider::SharedDir;
+use crate::provider::table::TABLE;
+
 use super::redact::{Person, secrets};
 
 /// How much of a machine's log is taken, in bytes: its last part.
@@ -96,7 +98,7 @@ impl Part {
 fn files(dir: &Path) -> Vec<(String, PathBuf, u64)> {
     let lab = LabFiles::beside(dir);
     let mut paths = vec![(dir.join(FILE_NAME), FILE), (lab.pins(), FILE), (lab.state(), FILE)];
-    paths.extend(super::log::files(&lab.log()).into_iter().map(|path| (path, FILE)));
+    paths.extend(log::files(&lab.log()).into_iter().map(|path| (path, FILE)));
     let mut logs = Vec::new();
     find_logs(&lab.machines(), DEPTH + 1, &mut logs);
     logs.sort();
@@ -142,10 +144,9 @@ fn about(home: &Home, cancel: &Cancel) -> String {
             said(&Cmd::new("sw_vers").arg("-productVersion").timeout(PATIENCE), cancel)
         ));
     }
-    for name in providers::NAMES {
-        let checked = providers::by_name(name, home)
-            .and_then(|provider| provider.check(&Hardware::plain(Arch::X86_64), cancel));
-        lines.push(match checked {
+    for entry in TABLE.entries() {
+        let (name, provider) = (entry.name, (entry.make)(SharedDir(home.bases())));
+        lines.push(match provider.available(cancel) {
             Ok(found) => {
                 let doubt = found.doubt.map_or_else(String::new, |doubt| format!(" ({doubt})"));
                 format!("{name}: {}, {}{doubt}", found.version, found.acceleration)

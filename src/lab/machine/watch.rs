@@ -7,8 +7,6 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::provider::{MachineSpec, Provider};
 
-/// How often the machine is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How soon a wish to stop is handed on.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -36,7 +34,8 @@ pub(super) fn while_alive<T: Send>(
         let watcher = scope.spawn({
             let stop = &stop;
             move || {
-                let mut look_at = Instant::now() + LOOK_EVERY;
+                let pause = provider.pace().alive;
+                let mut look_at = Instant::now() + pause;
                 while let Err(RecvTimeoutError::Timeout) = is_done.recv_timeout(TICK) {
                     if cancel.is_cancelled() {
                         stop.cancel();
@@ -49,7 +48,7 @@ pub(super) fn while_alive<T: Send>(
                         stop.cancel();
                         return Some(error);
                     }
-                    look_at = Instant::now() + LOOK_EVERY;
+                    look_at = Instant::now() + pause;
                 }
                 None
             }

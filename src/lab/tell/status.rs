@@ -1,22 +1,14 @@
 //! What is there, as data: for `lab status`, its JSON, and whoever asks next.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::provider::{MachineSpec, PortForward, PowerState};
-
-use super::state::{Record, now};
-use super::{Lab, Place, steps};
-
-/// How long a machine may take to save or load its RAM: some GiB on a slow stick.
-const BUSY_PATIENCE: Duration = Duration::from_secs(600);
-/// How long a machine may give no answer before it is taken for one that hangs.
-const UNCLEAR_PATIENCE: Duration = Duration::from_secs(15);
-/// Pause between two looks at a machine that is waited for.
-const GLANCE: Duration = Duration::from_millis(100);
+use crate::lab::disk::state::Readiness;
+use crate::lab::machine::{Handle, steps};
+use crate::lab::{Lab, Place};
+use crate::provider::{Forwarded, PowerState};
 
 /// The format's version in JSON. Raised when a reader would have to change.
 pub const VERSION: u32 = 1;
@@ -53,8 +45,8 @@ pub struct MachineStatus {
     pub ip: Option<Ipv4Addr>,
     /// Where this computer reaches its ssh, where it runs.
     pub ssh: Option<SocketAddr>,
-    /// The forwards from 127.0.0.1.
-    pub forwards: Vec<PortForward>,
+    /// The ports that lead into it.
+    pub forwards: Vec<Forward>,
     /// The box.
     #[serde(rename = "box")]
     pub image: Option<String>,
@@ -64,6 +56,29 @@ pub struct MachineStatus {
     pub changed: Vec<String>,
     /// Why it is not ready, where the latest attempt failed.
     pub failure: Option<String>,
+}
+
+/// A port that leads into a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Forward {
+    /// The port that this computer connects to.
+    pub host: u16,
+    /// The port of the guest.
+    pub guest: u16,
+    /// The address that this computer connects to.
+    pub address: IpAddr,
+}
+
+impl Forward {
+    /// `forwarded`, in the words of the format.
+    pub fn of(forwarded: &Forwarded) -> Self {
+        Forward { host: forwarded.at.port(), guest: forwarded.guest, address: forwarded.at.ip() }
+    }
+
+    /// Where this computer connects to.
+    pub fn at(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.host)
+    }
 }
 
 /// The status of a lab that has not been made.
@@ -97,83 +112,52 @@ pub fn of_nothing(place: &Place) -> Result<Status> {
 
 impl Lab<'_> {
     /// The status of `names`. Asks the provider once, for all of them.
+    ///
+    /// # Errors
+    /// Those of [`crate::provider::Provider::states`].
     pub fn status(&self, names: &[String]) -> Result<Status> {
         let states = self.power_states(names)?;
-        let machines =
-            names.iter().zip(states).map(|(name, state)| self.machine_status(name, state)).collect();
+        let machines = names.iter().zip(states);
         Ok(Status {
             version: VERSION,
-            lab: self.labfile.as_ref().map_or_else(|_| "?".to_owned(), |labfile| labfile.name.clone()),
+            lab: self.store.look(|state| state.name.clone()),
             provider: Some(self.provider.name().to_owned()),
-            machines,
+            machines: machines.map(|(name, state)| self.machine_status(self.handle(name), state)).collect(),
         })
     }
 
-    /// What the machines of `names` are doing; one that the state does not know is absent.
-    pub fn power_states(&self, names: &[String]) -> Result<Vec<PowerState>> {
-        let specs: Vec<Option<MachineSpec>> =
-            names.iter().map(|name| self.store.record(name).map(|record| self.spec(name, &record))).collect();
-        let known: Vec<MachineSpec> = specs.iter().flatten().cloned().collect();
-        let mut states = self.provider.states(&known)?.into_iter();
-        Ok(specs
-            .iter()
-            .map(|spec| spec.as_ref().and_then(|_| states.next()).unwrap_or(PowerState::Absent))
-            .collect())
-    }
-
-    /// What a machine does, once it is no longer between two states: what a killed command had begun
-    /// goes on without it, and cutting it short would cost the RAM that it saves. One that does not
-    /// answer gets some time, since its computer may merely have much to do.
-    pub(super) fn settled(&self, name: &str, mut state: PowerState) -> Result<PowerState> {
-        let begun = Instant::now();
-        loop {
-            let patience = match state {
-                PowerState::Busy => BUSY_PATIENCE,
-                PowerState::Unclear => UNCLEAR_PATIENCE,
-                clear => return Ok(clear),
-            };
-            if begun.elapsed() >= patience {
-                return Ok(state);
-            }
-            self.context.cancel.sleep(GLANCE)?;
-            state = self.power_states(&[name.to_owned()])?.first().copied().unwrap_or(state);
-        }
-    }
-
-    fn machine_status(&self, name: &str, state: PowerState) -> MachineStatus {
-        let record = self.store.record(name);
-        let machine = self.machine(name);
+    fn machine_status(&self, handle: Handle<'_>, state: PowerState) -> MachineStatus {
+        let (record, machine) = (handle.known(), handle.in_labfile());
         let running = state == PowerState::Running;
-        let ready = running && record.as_ref().is_some_and(is_ready);
-        let changed = match (&record, machine) {
-            (Some(record), Some(machine)) => {
+        let readiness = record.as_ref().map(|record| &record.readiness);
+        let ready = running && readiness.is_some_and(Readiness::is_ready);
+        let changed = match (readiness, machine) {
+            (Some(readiness), Some(machine)) => {
                 let steps = steps::plan(machine).unwrap_or_default();
-                steps::changed(&steps, record).into_iter().map(str::to_owned).collect()
+                steps::changed(&steps, readiness).into_iter().map(str::to_owned).collect()
             }
             _ => Vec::new(),
         };
-        let spec = record.as_ref().map(|record| self.spec(name, record));
+        let spec = handle.spec().ok();
         // A machine that was stopped without being asked: the provider knows why.
         let stopped = match (&spec, state) {
             (Some(spec), PowerState::Paused) => self.provider.alive(spec).err(),
             _ => None,
         };
+        let reach = spec.as_ref().and_then(|spec| self.provider.reach(spec).ok());
         let usage = spec.as_ref().filter(|_| running).and_then(|spec| self.provider.usage(spec));
-        let stopped = stopped.map(|error| error.message().replacen(&format!("{name}: "), "", 1));
+        let failure = stopped.map(|error| error.message().to_owned());
+        let failure = failure.or_else(|| readiness.and_then(Readiness::failure).map(str::to_owned));
         MachineStatus {
-            name: name.to_owned(),
+            name: handle.name.to_owned(),
             state,
             ready,
-            ready_for: record
-                .as_ref()
-                .filter(|_| ready)
-                .and_then(|record| record.ready_at)
-                .map(|at| now().saturating_sub(at)),
+            ready_for: readiness.filter(|_| ready).and_then(Readiness::ready_for),
             uptime: usage.map(|usage| usage.uptime.as_secs()),
             memory_used_mib: usage.map(|usage| usage.memory >> 20),
             ip: machine.map(|machine| machine.ip),
-            ssh: spec.filter(|_| running).map(|spec| self.provider.ssh_address(&spec)),
-            forwards: record.as_ref().map(|record| record.forwards.clone()).unwrap_or_default(),
+            ssh: reach.as_ref().filter(|_| running).map(|reach| reach.ssh),
+            forwards: reach.map(|reach| reach.forwards.iter().map(Forward::of).collect()).unwrap_or_default(),
             image: record
                 .as_ref()
                 .map(|record| record.image.name.clone())
@@ -183,15 +167,7 @@ impl Lab<'_> {
                 .map(|record| record.hardware.memory_mib)
                 .or_else(|| machine.and_then(|machine| machine.memory_mib)),
             changed,
-            failure: stopped.or_else(|| record.and_then(|record| record.failure)).filter(|_| !ready),
+            failure: failure.filter(|_| !ready),
         }
     }
-}
-
-/// Whether it became ready in this boot, and nothing has failed since.
-pub(super) fn is_ready(record: &Record) -> bool {
-    record.ready_boot.is_some()
-        && record.ready_boot == record.boot
-        && !record.halting
-        && record.failure.is_none()
 }

@@ -8,8 +8,8 @@ use crate::boxes::{Store, Task, human, used};
 use crate::error::{Error, Kind, Result};
 use crate::provider::{DiskForm, PowerState};
 
-use super::Lab;
-use super::event::Event;
+use crate::lab::Lab;
+use crate::lab::tell::event::Event;
 
 /// How much of the space that a machine's disk takes up is needed to package it, at worst: once as it is,
 /// once compressed, once in the box.
@@ -36,19 +36,23 @@ impl Lab<'_> {
             let message = format!("{name} is not shut down, which it has to be to become a box");
             return Err(Error::new(Kind::WrongState, message).hint(hint));
         }
-        let record = self.record(&name)?;
-        let spec = self.spec(&name, &record);
+        let machine = self.handle(&name);
+        let (record, spec) = (machine.record()?, machine.spec()?);
         // Once the lab's own key has replaced the well-known one, no other opens the machine.
-        let own = self.files.key();
-        let key = if record.secured { Some(own.as_path()) } else { record.image.login.key.as_deref() };
-        let package = Package {
+        let key = if record.readiness.is_secured() {
+            Some(self.files.key())
+        } else {
+            let image = Store::open(self.context.home.root())?.image_of(&record.image.digest)?;
+            image.and_then(|image| image.login.key)
+        };
+        let package = |mac| Package {
             name: &name,
             hardware: &record.hardware,
-            mac: record.nat_mac,
-            user: &record.image.login.user,
-            key,
+            mac,
+            user: &record.login.user,
+            key: key.as_deref(),
         };
-        let (file, form) = match package.format()? {
+        let (file, form) = match Package::format(&record.hardware)? {
             Format::Virtualbox => ("disk.raw", DiskForm::Raw),
             _ => ("disk.qcow2", DiskForm::Qcow2),
         };
@@ -57,7 +61,7 @@ impl Lab<'_> {
         let disk = workspace.path().join(file);
         self.context.log.step(&name, "package", || {
             let what = format!("{name}: reading its disk");
-            self.provider.export_disk(&spec, &disk, form, &self.context.cancel, &mut |fraction| {
+            let mac = self.provider.export_disk(&spec, &disk, form, &self.context.cancel, &mut |fraction| {
                 self.context.sink.emit(Event::Progress {
                     what: what.clone(),
                     fraction: Some(fraction),
@@ -66,7 +70,7 @@ impl Lab<'_> {
             })?;
             self.context.sink.emit(Event::ProgressEnd { what });
             self.context
-                .with_box(&name, |task: &mut Task<'_>| package.write(&disk, workspace.path(), to, task))
+                .with_box(&name, |task: &mut Task<'_>| package(mac).write(&disk, workspace.path(), to, task))
         })
     }
 

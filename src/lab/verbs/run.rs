@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use crate::error::{Error, Kind, Result};
 use crate::guest::{Access, copy};
 use crate::process::{Cmd, Stream};
-use crate::provider::PowerState;
+use crate::provider::{Console, PowerState, Reach};
 
-use super::event::{Outcome, Phase};
-use super::session::Work;
-use super::state::Record;
-use super::steps;
-use super::{Lab, Report, crew};
+use crate::lab::crew::Job;
+use crate::lab::machine::{Handle, Until, steps};
+use crate::lab::{Lab, Report};
 
 impl Lab<'_> {
     /// Runs the provisioners of running machines again: all, or those whose name is in `only`.
@@ -33,54 +31,19 @@ impl Lab<'_> {
             }
         }
         let states = self.power_states(names)?;
-        let jobs: Vec<crew::Job> = names
-            .iter()
-            .map(|name| crew::Job {
-                machine: name.clone(),
-                after: self.machine(name).map(|machine| machine.after.clone()).unwrap_or_default(),
-            })
-            .collect();
-        Ok(self.for_each(&jobs, limit.unwrap_or(jobs.len()), &|name| {
-            let state = names.iter().position(|known| known == name).and_then(|place| states.get(place));
-            self.reachable(name, self.settled(name, state.copied().unwrap_or(PowerState::Absent))?)?;
-            let machine = self.machine(name).ok_or_else(|| {
-                Error::new(Kind::UnknownMachine, format!("{name} is not in the Labfile any more"))
-            })?;
-            let mut wanted = steps::plan(machine)?;
+        let after = |name: &String| self.handle(name).in_labfile().map(|machine| machine.after.clone());
+        let job = |name: &String| Job { machine: name.clone(), after: after(name).unwrap_or_default() };
+        let jobs: Vec<Job> = names.iter().map(job).collect();
+        Ok(self.for_each(&jobs, limit.unwrap_or(jobs.len()), &|machine, turn| {
+            let state = names.iter().position(|known| known == machine.name).and_then(|place| states.get(place));
+            let state = machine.settled(state.copied().unwrap_or(PowerState::Absent))?;
+            self.must_be_reachable(machine, state)?;
+            let mut wanted = steps::plan(machine.wanted()?)?;
             wanted.retain(|planned| only.is_empty() || only.contains(&planned.step.name));
             for planned in &mut wanted {
                 planned.step.force = true;
             }
-            self.phase(name, Phase::Provisioning);
-            // What is about to be done again counts as done when it is: the next `up` sees to the rest.
-            self.store.update_record(name, |record| {
-                record.steps.retain(|id, _| wanted.iter().all(|planned| planned.step.id != *id));
-            })?;
-            let work = Work { identity: None, steps: &wanted };
-            let result = self.context.log.step(name, "provision", || self.enter(name, work));
-            match result {
-                Ok(()) => {
-                    // Another step may have failed before, which only `up` takes up again.
-                    let all = steps::plan(machine)?;
-                    let ready_boot = self.record(name)?.ready_boot;
-                    if steps::pending(&all, &self.record(name)?).is_empty() {
-                        self.keep_ready(name, true)?;
-                    }
-                    self.store.update_record(name, |record| {
-                        if steps::pending(&all, record).is_empty() {
-                            record.failure = None;
-                            record.ready_boot = ready_boot;
-                        }
-                    })?;
-                    Ok(Outcome::Ready)
-                }
-                Err(error) => {
-                    if error.kind() != Kind::Interrupted {
-                        self.note_failure(name, &error);
-                    }
-                    Err(error)
-                }
-            }
+            machine.make_ready(state, Until::Ran(&wanted), turn)
         }))
     }
 
@@ -89,23 +52,45 @@ impl Lab<'_> {
     /// # Errors
     /// [`Kind::WrongState`] where it does not run or has never been set up.
     pub fn ssh(&self, name: &str) -> Result<Access> {
-        let states = self.power_states(std::slice::from_ref(&name.to_owned()))?;
-        let state = self.settled(name, states.first().copied().unwrap_or(PowerState::Absent))?;
-        let record = self.reachable(name, state)?;
-        Ok(self.access(name, &record, &self.spec(name, &record), false))
+        let machine = self.handle(name);
+        self.must_be_reachable(machine, machine.settled(machine.power()?)?)?;
+        machine.access(false)
     }
 
-    /// The ssh of a machine that exists, running or not: its settings do not change.
-    pub fn ssh_settings(&self, name: &str) -> Option<Access> {
-        let record = self.store.record(name)?;
-        Some(self.access(name, &record, &self.spec(name, &record), false))
+    /// The ssh of a machine that exists, running or not: its settings do not change. `None` for one that has not been made.
+    ///
+    /// # Errors
+    /// Those of [`crate::provider::Provider::reach`].
+    pub fn ssh_settings(&self, name: &str) -> Result<Option<Access>> {
+        let machine = self.handle(name);
+        if machine.known().is_none() {
+            return Ok(None);
+        }
+        machine.access(false).map(Some)
     }
 
-    fn reachable(&self, name: &str, state: PowerState) -> Result<Record> {
+    /// Where a machine that exists is reached; `None` for one that has not been made.
+    ///
+    /// # Errors
+    /// Those of [`crate::provider::Provider::reach`].
+    pub fn reach(&self, name: &str) -> Result<Option<Reach>> {
+        let machine = self.handle(name);
+        if machine.known().is_none() {
+            return Ok(None);
+        }
+        self.provider.reach(&machine.spec()?).map(Some)
+    }
+
+    /// That a machine runs and lets us in.
+    ///
+    /// # Errors
+    /// [`Kind::WrongState`], and what to do.
+    fn must_be_reachable(&self, machine: Handle<'_>, state: PowerState) -> Result<()> {
+        let name = machine.name;
         let wrong =
             |is: &str, hint: String| Err(Error::new(Kind::WrongState, format!("{name} {is}")).hint(hint));
-        match (state, self.store.record(name)) {
-            (PowerState::Running, Some(record)) if record.identity.is_some() => Ok(record),
+        match (state, machine.known()) {
+            (PowerState::Running, Some(record)) if record.readiness.is_set_up() => Ok(()),
             (PowerState::Running, _) => {
                 wrong("runs, but has not been set up yet", format!("`lab up {name}` finishes it"))
             }
@@ -114,8 +99,8 @@ impl Lab<'_> {
             }
             (PowerState::Off, _) => wrong("is off", format!("`lab up {name}` starts it")),
             (PowerState::Suspended, _) => wrong("is suspended", format!("`lab resume {name}` wakes it")),
-            (PowerState::Paused, Some(record)) => {
-                self.provider.alive(&self.spec(name, &record))?;
+            (PowerState::Paused, Some(_)) => {
+                self.provider.alive(&machine.spec()?)?;
                 wrong("is paused", format!("`lab resume {name}` lets it run on"))
             }
             (PowerState::Busy, _) => {
@@ -173,10 +158,16 @@ impl Lab<'_> {
         }
     }
 
-    /// Where a machine's serial console is written to; `None` for one that has not been made.
-    pub fn console_log(&self, name: &str) -> Option<PathBuf> {
-        let record = self.store.record(name)?;
-        Some(self.provider.console_log(&self.spec(name, &record)))
+    /// A machine's serial console; `None` for one that has not been made.
+    ///
+    /// # Errors
+    /// Those of [`crate::provider::Provider::console`].
+    pub fn console(&self, name: &str) -> Result<Option<Box<dyn Console>>> {
+        let machine = self.handle(name);
+        if machine.known().is_none() {
+            return Ok(None);
+        }
+        self.provider.console(&machine.spec()?).map(Some)
     }
 }
 

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::error::{Error, Kind, Result};
-use crate::guest::check::{Answer, Probe, run};
+use crate::guest::check::{Answer, Probe};
 use crate::labfile::model::Check;
 
-use super::Lab;
+use crate::lab::Lab;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -73,7 +73,8 @@ impl Lab<'_> {
             .iter()
             .map(|check| Probe { script: &check.run, root: check.root, timeout: check.timeout })
             .collect();
-        let answers = self.ssh(machine).and_then(|access| run(&access, &probes, &self.context.cancel));
+        let answers = self.ssh(machine)
+            .and_then(|access| self.context.guests.answers(&access, &probes, &self.context.cancel));
         let (answers, why) = match answers {
             Ok(answers) => (answers, format!("the connection to {machine} ended before it")),
             Err(error) => (Vec::new(), error.message().to_owned()),

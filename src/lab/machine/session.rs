@@ -7,18 +7,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
-use crate::guest::provision::{self, Step, StepEvent};
+use crate::guest::provision::{Step, StepEvent};
 use crate::guest::setup::Identity;
-use crate::guest::wait;
 use crate::labfile::model::Machine;
-use crate::provider::MachineSpec;
-use crate::tail::last_lines;
+use crate::provider::{MachineSpec, last_lines};
 
-use super::Lab;
-use super::event::{Event, Phase};
-use super::state::{self, Record, StepRecord};
+use super::Handle;
 use super::steps::Planned;
 use super::watch::while_alive;
+use crate::lab::disk::state::now;
+use crate::lab::tell::event::{Event, Phase};
 
 /// How long ssh may refuse or drop us after its first banner: a guest of today opens its ssh port
 /// some seconds before it lets users in (`pam_nologin`, while systemd is still starting), and one
@@ -33,11 +31,11 @@ const CONSOLE_LINES: usize = 12;
 
 /// What a session is to do.
 #[derive(Clone, Copy)]
-pub(super) struct Work<'a> {
+pub struct Work<'a> {
     /// Who the machine is to be, where that has to be set.
-    pub(super) identity: Option<&'a Identity>,
+    pub identity: Option<&'a Identity>,
     /// What it is to run.
-    pub(super) steps: &'a [Planned],
+    pub steps: &'a [Planned],
 }
 
 /// Where a session got to.
@@ -49,30 +47,33 @@ struct Reached {
     unnoted: Option<Error>,
 }
 
-impl Lab<'_> {
+impl Handle<'_> {
     /// Waits for the first sign of the machine's sshd.
-    pub(super) fn wait_for_ssh(&self, machine: &Machine, spec: &MachineSpec) -> Result<Duration> {
-        let address = self.provider.ssh_address(spec);
-        let mut alive = || self.provider.alive(spec);
-        let console = self.provider.console_log(spec);
-        let mut said = || std::fs::metadata(&console).map_or(0, |log| log.len());
-        wait::wait_for_ssh(address, machine.boot_timeout, &self.context.cancel, &mut alive, &mut said)
-            .map_err(|error| self.with_console(error, spec))
+    pub(super) fn wait_for_ssh(self, machine: &Machine) -> Result<Duration> {
+        let context = self.lab.context;
+        let (spec, access) = (self.spec()?, self.access(false)?);
+        let mut alive = || self.lab.provider.alive(&spec);
+        let mut console = self.lab.provider.console(&spec)?;
+        let mut said = || console.said();
+        context
+            .guests
+            .wait(&access, machine.boot_timeout, &context.cancel, &mut alive, &mut said)
+            .map_err(|error| self.with_console(error, &spec))
     }
 
     /// Does `work` in a running machine, and takes the box's insecure key away where it is still there.
-    pub(super) fn enter(&self, name: &str, work: Work<'_>) -> Result<()> {
+    pub(super) fn enter(self, work: Work<'_>) -> Result<()> {
         let started = Instant::now();
         let mut said = false;
         loop {
-            let record = self.record(name)?;
-            let spec = self.spec(name, &record);
+            let spec = self.spec()?;
+            let secured = self.record()?.readiness.is_secured();
             let mut reached = Reached::default();
-            let result = self.session(name, &record, &spec, work, &mut reached);
+            let result = self.session(&spec, secured, work, &mut reached);
             let grace = match &result {
                 _ if reached.inside => Duration::ZERO,
                 Err(error) if error.kind() == Kind::NoSsh => LOGIN_GRACE,
-                Err(error) if error.kind() == Kind::SshRefused && !record.secured => LOGIN_GRACE,
+                Err(error) if error.kind() == Kind::SshRefused && !secured => LOGIN_GRACE,
                 Err(error) if error.kind() == Kind::SshRefused => KEY_GRACE,
                 _ => Duration::ZERO,
             };
@@ -80,78 +81,84 @@ impl Lab<'_> {
                 Ok(true) => break,
                 // The lab's key has not been tried yet, and may not be taken: now it is tried.
                 Ok(false) if work.identity.is_some() => {
-                    return self.enter(name, Work { identity: None, steps: &[] });
+                    return self.enter(Work { identity: None, steps: &[] });
                 }
                 Ok(false) => break,
                 Err(_) if started.elapsed() < grace => {
                     if !std::mem::replace(&mut said, true) {
-                        let seconds = grace.as_secs();
-                        self.note(name, format!("does not let us in yet; trying for {seconds} s"));
+                        self.note(format!("does not let us in yet; trying for {} s", grace.as_secs()));
                     }
-                    self.context.cancel.sleep(LOGIN_PAUSE)?;
+                    self.lab.context.cancel.sleep(LOGIN_PAUSE)?;
                 }
                 Err(error) => return Err(self.with_console(error, &spec)),
             }
         }
-        self.store.update_record(name, |record| record.secured = true)
+        self.update(|record| record.readiness.secured())
     }
 
     /// One connection: output goes to the machine's logs and to whoever watches, and each success is
     /// noted at once. Tells whether the insecure keys are gone.
     fn session(
-        &self,
-        name: &str,
-        record: &Record,
+        self,
         spec: &MachineSpec,
+        secured: bool,
         work: Work<'_>,
         reached: &mut Reached,
     ) -> Result<bool> {
-        let mut setup_log = Log::open(&self.files.setup_log(name))?;
-        let mut log = Log::open(&self.files.provision_log(name))?;
+        let (lab, context) = (self.lab, self.lab.context);
+        let mut setup_log = Log::open(&lab.files.setup_log(self.name))?;
+        let mut log = Log::open(&lab.files.provision_log(self.name))?;
         // Without a set-up there is nothing for the box's own key to do.
-        let access = self.access(name, record, spec, !record.secured && work.identity.is_some());
+        let access = self.access(!secured && work.identity.is_some())?;
         let wanted: Vec<Step> = work.steps.iter().map(|planned| planned.step.clone()).collect();
-        let sink = self.context.sink;
         let step = |index: usize| {
             work.steps.get(index).map_or_else(String::new, |planned| planned.step.name.clone())
         };
-        let machine = || name.to_owned();
+        let machine = || self.name.to_owned();
+        let done = |index: usize| match work.steps.get(index) {
+            Some(planned) => {
+                self.update(|record| record.readiness.step_done(&planned.step.id, &planned.digest))
+            }
+            None => Ok(()),
+        };
         let mut on_event = |event: StepEvent<'_>| match event {
             StepEvent::SettingUp => {
                 reached.inside = true;
-                setup_log.line(&format!("=== set up ({} s since 1970)", state::now()));
+                setup_log.line(&format!("=== set up ({} s since 1970)", now()));
             }
             StepEvent::SetUpLine { text } => setup_log.line(text),
             StepEvent::SetUp => {
-                let fingerprint = work.identity.map(Identity::fingerprint);
-                reached.note(self.store.update_record(name, |record| record.identity = fingerprint));
+                if let Some(identity) = work.identity {
+                    let fingerprint = identity.fingerprint();
+                    reached.note(self.update(|record| record.readiness.set_up(fingerprint)));
+                }
                 if !work.steps.is_empty() {
-                    self.phase(name, Phase::Provisioning);
+                    self.phase(Phase::Provisioning);
                 }
             }
             StepEvent::Started { index } => {
                 reached.inside = true;
-                log.line(&format!("=== {} ({} s since 1970)", step(index), state::now()));
-                sink.emit(Event::StepStarted { machine: machine(), step: step(index) });
+                log.line(&format!("=== {} ({} s since 1970)", step(index), now()));
+                context.sink.emit(Event::StepStarted { machine: machine(), step: step(index) });
             }
             StepEvent::Skipped { index } => {
                 reached.inside = true;
                 log.line(&format!("=== {}: done before", step(index)));
-                reached.note(self.note_done(name, record, work.steps.get(index)));
+                reached.note(done(index));
             }
             StepEvent::Line { index, stream, text } => {
                 log.line(text);
                 let (step, line) = (step(index), text.to_owned());
-                sink.emit(Event::Output { machine: machine(), step, stream, line });
+                context.sink.emit(Event::Output { machine: machine(), step, stream, line });
             }
             StepEvent::Finished { index, took } => {
                 log.line(&format!("=== {}: done in {:.1} s", step(index), took.as_secs_f64()));
-                reached.note(self.note_done(name, record, work.steps.get(index)));
-                sink.emit(Event::StepFinished { machine: machine(), step: step(index), took });
+                reached.note(done(index));
+                context.sink.emit(Event::StepFinished { machine: machine(), step: step(index), took });
             }
         };
-        let result = while_alive(self.provider(), spec, &self.context.cancel, |stop| {
-            provision::run(&access, work.identity, &wanted, stop, &mut on_event)
+        let result = while_alive(lab.provider(), spec, &context.cancel, |stop| {
+            context.guests.session(&access, work.identity, &wanted, stop, &mut on_event)
         });
         if let Err(error) = &result {
             log.line(&format!("=== {error}"));
@@ -162,26 +169,19 @@ impl Lab<'_> {
         }
     }
 
-    fn note_done(&self, name: &str, record: &Record, planned: Option<&Planned>) -> Result<()> {
-        let Some(planned) = planned else { return Ok(()) };
-        let done = StepRecord { digest: planned.digest.clone(), at: state::now(), boot: record.boot.clone() };
-        self.store.update_record(name, |record| {
-            record.steps.insert(planned.step.id.clone(), done);
-        })
-    }
-
     /// Adds what the machine's console said last: the only witness of a boot that went wrong.
-    fn with_console(&self, mut error: Error, spec: &MachineSpec) -> Error {
+    fn with_console(self, mut error: Error, spec: &MachineSpec) -> Error {
         if !matches!(error.kind(), Kind::NoSsh | Kind::Crashed) {
             return error;
         }
-        let lines = last_lines(&self.provider.console_log(spec), 0, CONSOLE_LINES);
+        let Ok(mut console) = self.lab.provider.console(spec) else { return error };
+        let lines = last_lines(console.as_mut(), CONSOLE_LINES);
         error = if lines.is_empty() {
             error.detail("its console said nothing")
         } else {
             error.detail(format!("its console's last lines:\n{}", lines.join("\n")))
         };
-        error.hint(format!("`lab logs {}` shows the whole console", spec.name))
+        error.hint(format!("`lab logs {}` shows the whole console", self.name))
     }
 }
 

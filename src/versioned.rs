@@ -5,8 +5,11 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::atomic;
 use crate::error::{Error, Kind, Result};
+use crate::{atomic, nofollow};
+
+/// The largest state file that is read, in bytes: a lab's has some kilobytes for each machine.
+pub const LIMIT: u64 = 64 << 20;
 
 /// The one field that every version of every state file has.
 #[derive(Deserialize)]
@@ -20,10 +23,10 @@ struct Versioned {
 /// [`Kind::StateTooNew`] when its `version` is above `newest`, naming both; [`Kind::StateDamaged`]
 /// when it does not say what it should; [`Kind::Io`].
 pub fn read<T: DeserializeOwned>(path: &Path, newest: u32) -> Result<Option<T>> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match nofollow::read(path, LIMIT) {
         Ok(bytes) => bytes,
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::io("read", path, &source)),
+        Err(source) => return Err(nofollow::error("read", path, &source)),
     };
     let damaged = |source: serde_json::Error| {
         Error::new(Kind::StateDamaged, format!("{} is damaged", path.display())).detail(source.to_string())

@@ -117,6 +117,10 @@ kinds! {
     StateTooNew = "state-too-new" => Host,
     /// A state file is damaged.
     StateDamaged = "state-damaged" => Host,
+    /// A `.lab` is a copy of that of another lab.
+    CopiedLab = "copied-lab" => Host,
+    /// A `.lab` was not made by this user on this computer, or is no folder of this user's.
+    ForeignLab = "foreign-lab" => Host,
     // Boxes
     /// There is no box of that name, path or address.
     BoxNotFound = "box-not-found" => Box,

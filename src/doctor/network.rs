@@ -4,6 +4,9 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 
 use super::{Check, Outcome, Subject};
+use crate::cancel::Cancel;
+use crate::lab::disk::{Register, Wait};
+use crate::lab::event::Silent;
 use crate::lab::ports;
 use crate::labfile::model::{Labfile, NetworkKind};
 use crate::provider::virtualbox::ranges::{self, Range, Route};
@@ -34,23 +37,19 @@ fn ports_of(subject: &Subject<'_>, labfile: &Labfile) -> Vec<Check> {
             record.ssh_port == port || record.forwards.iter().any(|forward| forward.host == port)
         })
     };
-    let others = ports::labs(subject.home).unwrap_or_default();
+    let cancel = Cancel::new();
+    let register = Register::of(subject.home, Wait { cancel: &cancel, sink: &Silent });
+    let mine = subject.lab.state().map(|state| state.lab_id.as_str());
+    let others = ports::of_others(&register, subject.home, mine).unwrap_or_default();
     let mut checks = Vec::new();
     let mut fine = Vec::new();
     for machine in &labfile.machines {
         for forward in &machine.forwards {
             let port = forward.host;
-            let mine = subject.lab.state().map(|state| state.lab_id.as_str());
-            let theirs =
-                others.iter().filter(|(_, state)| Some(state.lab_id.as_str()) != mine).find(|(_, state)| {
-                    let mut records = state.machines.values();
-                    records.any(|one| {
-                        one.ssh_port == port || one.forwards.iter().any(|forward| forward.host == port)
-                    })
-                });
+            let theirs = others.iter().find(|(claimed, _)| *claimed == port);
             let taken = if own(port) {
                 None
-            } else if let Some((dir, _)) = theirs {
+            } else if let Some((_, dir)) = theirs {
                 Some(format!("it belongs to the lab in {}", dir.display()))
             } else {
                 TcpListener::bind((Ipv4Addr::LOCALHOST, port)).err().map(|error| match error.kind() {

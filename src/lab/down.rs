@@ -6,6 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::provider::PowerState;
 use crate::unlink;
 
+use super::disk::Found;
 use super::event::{Event, Outcome, Phase};
 use super::files::{LabFiles, remove_run_dir};
 use super::lock::Lock;
@@ -94,6 +95,9 @@ impl Lab<'_> {
             self.ports.release(name, Purpose::Ssh)?;
             self.ports.release(name, Purpose::Forward)?;
             self.store.update(|state| state.machines.remove(name))?;
+            self.context.register().update(&self.store.snapshot().lab_id, |entry| {
+                entry.machines.remove(name);
+            })?;
             Ok(Outcome::Destroyed)
         });
         if self.store.snapshot().machines.is_empty() {
@@ -106,6 +110,7 @@ impl Lab<'_> {
     pub(super) fn vanish(self) -> Result<()> {
         remove_run_dir(&self.store.snapshot().run_dir)?;
         self.ports.release_all()?;
+        self.context.register().leave(&self.store.snapshot().lab_id)?;
         match self.lock {
             Some(lock) => remove_lab_dir(&self.files, lock),
             None => Ok(()),
@@ -158,7 +163,11 @@ pub fn wreck(place: &Place) -> Option<Wreck> {
 /// the files. [`Kind::WrongState`] where the state is not damaged any more.
 pub fn clear(context: &Context<'_>, place: &Place) -> Result<()> {
     let files = place.files();
-    let lock = Lock::take(&files.lock(), &context.command, &context.cancel, context.sink)?;
+    let found = context.register().find(&place.dir)?;
+    if let Some(refusal) = found.refusal() {
+        return Err(refusal);
+    }
+    let lock = Lock::take(&files, &context.command, context.wait())?;
     context.log.begin(&files.log(), &context.command);
     let Some(Wreck { damage, machines }) = wreck(place) else {
         return Err(Error::new(Kind::WrongState, "another command has just changed the lab")
@@ -172,8 +181,11 @@ pub fn clear(context: &Context<'_>, place: &Place) -> Result<()> {
         let took = begun.elapsed();
         context.sink.emit(Event::Done { machine, outcome: Outcome::Destroyed, took });
     }
+    if let Found::Ours(entry) | Found::Moved { entry, .. } = found {
+        context.register().leave(&entry.lab_id)?;
+    }
     // Claims of labs that are gone go with any look at the register.
-    Ports::of(&context.home, "", &place.dir).release_all()
+    Ports::of(&context.home, "", context.wait()).release_all()
 }
 
 /// Removes `.lab/`, the lock in it last.

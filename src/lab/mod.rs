@@ -49,6 +49,7 @@ use crate::labfile::Labfile;
 use crate::labfile::model::{Machine, NetworkKind};
 use crate::provider::{MachineSpec, PrivateNetwork, Provider, Settings};
 
+use disk::{Entry, Found, Register, Wait};
 use event::{Bytes, Event, Outcome, Phase, Sink};
 use files::{Home, LabFiles};
 use lock::Lock;
@@ -75,6 +76,16 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// How this command waits for what another has.
+    pub fn wait(&self) -> Wait<'_> {
+        Wait { cancel: &self.cancel, sink: self.sink }
+    }
+
+    /// The labs of this user.
+    pub fn register(&self) -> Register<'_> {
+        Register::of(&self.home, self.wait())
+    }
+
     /// Does `work` on the box `name`, telling how far it is.
     ///
     /// # Errors
@@ -105,7 +116,7 @@ pub struct Lab<'a> {
     labfile: Result<Labfile>,
     store: state::Store,
     provider: Box<dyn Provider>,
-    ports: Ports,
+    ports: Ports<'a>,
     lock: Option<Lock>,
     /// The lab's key, once it has been asked for.
     key: Mutex<Option<LabKey>>,
@@ -122,6 +133,13 @@ impl<'a> Lab<'a> {
     /// [`crate::error::Kind::LabLocked`], those of reading the state, and those of [`providers::by_name`].
     pub fn open(context: &'a Context<'a>, place: Place, change: bool) -> Result<Option<Self>> {
         let files = place.files();
+        let found = context.register().find(&place.dir)?;
+        if let Some(refusal) = found.refusal() {
+            return Err(refusal);
+        }
+        if let Found::Moved { entry, .. } = &found {
+            context.register().enter(entry)?;
+        }
         if !files.root().is_dir() {
             if change {
                 // Somebody has removed it without `lab destroy`.
@@ -129,7 +147,7 @@ impl<'a> Lab<'a> {
             }
             return Ok(None);
         }
-        let take = || Lock::take(&files.lock(), &context.command, &context.cancel, context.sink);
+        let take = || Lock::take(&files, &context.command, context.wait());
         let lock = if change { Some(take()?) } else { None };
         if change {
             context.log.begin(&files.log(), &context.command);
@@ -154,9 +172,12 @@ impl<'a> Lab<'a> {
         provider: Box<dyn Provider>,
     ) -> Result<Self> {
         let files = place.files();
+        if lock.is_some() {
+            context.register().enter(&entry(&place.dir, &state))?;
+        }
         Ok(Lab {
             provider,
-            ports: Ports::of(&context.home, &state.lab_id, &place.dir),
+            ports: Ports::of(&context.home, &state.lab_id, context.wait()),
             store: state::Store::opened(files.state(), state),
             labfile: place.labfile,
             key: Mutex::new(None),
@@ -165,6 +186,12 @@ impl<'a> Lab<'a> {
             files,
             lock,
         })
+    }
+
+    /// Writes down in the register of labs what the state says.
+    fn note_in_register(&self) -> Result<()> {
+        let dir = self.files.root().parent().unwrap_or(self.files.root());
+        self.context.register().enter(&entry(dir, &self.store.snapshot()))
     }
 
     /// The lab's key. Whoever asks first makes it, where there is none; the others wait for it.
@@ -351,4 +378,17 @@ impl<'a> Lab<'a> {
         let machines = jobs.iter().map(|job| job.machine.clone()).zip(results).collect();
         Report { machines }
     }
+}
+
+/// What the register of labs says of the lab in `dir` with this state.
+fn entry(dir: &std::path::Path, state: &State) -> Entry {
+    let mut entry = Entry::new(&state.lab_id, dir, &state.provider);
+    entry.own = serde_json::json!({ "run_dir": state.run_dir, "network_port": state.network_port });
+    let machine = |(name, record): (&String, &Record)| {
+        let image = &record.image;
+        let (id, digest, image) = (record.id.clone(), image.digest.clone(), image.name.clone());
+        (name.clone(), disk::Machine { id, digest, image })
+    };
+    entry.machines = state.machines.iter().map(machine).collect();
+    entry
 }

@@ -125,8 +125,11 @@ pub fn update(context: &Context<'_>, place: &Place, name: Option<&str>) -> Resul
             .hint(format!("it asks for {}", names.join(", "))));
     }
     let files = place.files();
+    if let Some(refusal) = context.register().find(&place.dir)?.refusal() {
+        return Err(refusal);
+    }
     let existed = files.root().exists();
-    let lock = Lock::take(&files.lock(), &context.command, &context.cancel, context.sink)?;
+    let lock = Lock::take(&files, &context.command, context.wait())?;
     let moved = update_locked(context, place, &labfile, name);
     if !existed {
         // A lab without machines has no folder.

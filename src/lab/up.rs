@@ -51,7 +51,10 @@ pub fn up(context: &Context<'_>, place: Place, options: &Options) -> Result<Repo
         .collect();
 
     let files = place.files();
-    let lock = Lock::take(&files.lock(), &context.command, &context.cancel, context.sink)?;
+    if let Some(refusal) = context.register().find(&place.dir)?.refusal() {
+        return Err(refusal);
+    }
+    let lock = Lock::take(&files, &context.command, context.wait())?;
     context.log.begin(&files.log(), &context.command);
     let known = state::read(&files.state())?;
     let begun = begin(context, &place, &labfile, options, &machines, known.as_ref());
@@ -202,6 +205,7 @@ impl Lab<'_> {
             let off =
                 pick(|state| matches!(state, PowerState::Absent | PowerState::Off | PowerState::Unclear));
             self.make_records(&off, images)?;
+            self.note_in_register()?;
             self.prepare(&resting, checked)?;
         }
         Ok(states)

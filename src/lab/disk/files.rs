@@ -1,7 +1,7 @@
 //! Every file name that `lab` uses on disk, in one place.
 //!
 //! - `.lab/` beside the Labfile: what one lab knows of itself. Gone after `lab destroy`.
-//! - `LAB_HOME`: what all labs share (boxes, base images, port claims).
+//! - `LAB_HOME`: what all labs share (boxes, base images, the registers of labs and of ports, the secret).
 //! - the run folder: sockets, in a short path, because the address of a unix socket has room for
 //!   about 100 characters and home folders can be deeper than that.
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::boxes::pins;
 use crate::error::{Error, Kind, Result};
-use crate::unlink;
+use crate::{atomic, nofollow, unlink};
 
 /// The environment variable that moves [`Home`].
 pub const HOME_VARIABLE: &str = "LAB_HOME";
@@ -22,7 +22,7 @@ pub struct LabFiles {
 
 impl LabFiles {
     /// The name of the folder.
-    pub const NAME: &'static str = ".lab";
+    pub const NAME: &'static str = nofollow::LAB_DIR;
 
     /// The files of the lab whose Labfile stands in `dir`.
     pub fn beside(dir: &Path) -> Self {
@@ -32,6 +32,39 @@ impl LabFiles {
     /// `.lab/` itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Makes `.lab/`, for this user alone and unseen by git: keys and disks lie in it.
+    ///
+    /// # Errors
+    /// [`Kind::Io`], where a link or a file is in its place as well; [`Kind::DiskFull`].
+    pub fn make(&self) -> Result<()> {
+        make(&self.root)?;
+        let ignore = self.gitignore();
+        if ignore.symlink_metadata().is_err() {
+            atomic::write(&ignore, b"*\n")?;
+        }
+        Ok(())
+    }
+
+    /// Makes a machine's own folder, for this user alone.
+    ///
+    /// # Errors
+    /// Those of [`LabFiles::make`]; [`Kind::StateDamaged`] for a name that no machine can have.
+    pub fn make_machine(&self, name: &str) -> Result<PathBuf> {
+        if !crate::labfile::is_machine_name(name) {
+            let message =
+                format!("no machine can be called {name:?}, and the lab's state has one of that name");
+            return Err(Error::new(Kind::StateDamaged, message).hint("`lab destroy` removes the lab"));
+        }
+        let dir = self.machine(name);
+        make(&dir)?;
+        Ok(dir)
+    }
+
+    /// Keeps git from seeing `.lab/`.
+    pub fn gitignore(&self) -> PathBuf {
+        self.root.join(".gitignore")
     }
 
     /// Which boxes the lab is held to; the one file that stands beside the Labfile and stays.
@@ -143,6 +176,34 @@ impl Home {
         self.root.join("bases")
     }
 
+    /// Makes the folder, for this user alone: it holds the secret and the registers.
+    ///
+    /// # Errors
+    /// [`Kind::Io`].
+    pub fn make(&self) -> Result<()> {
+        if !self.root.is_dir() {
+            let parent = self.root.parent().unwrap_or(Path::new("."));
+            std::fs::create_dir_all(parent)
+                .map_err(|source| Error::io("create the folder", parent, &source))?;
+        }
+        make(&self.root)
+    }
+
+    /// Which labs there are.
+    pub fn labs(&self) -> PathBuf {
+        self.root.join("labs.json")
+    }
+
+    /// Held while [`Home::labs`] is read and written.
+    pub fn labs_lock(&self) -> PathBuf {
+        self.root.join("labs.lock")
+    }
+
+    /// What seals the states of labs: 32 random bytes.
+    pub fn secret(&self) -> PathBuf {
+        self.root.join("secret")
+    }
+
     /// Which lab claims which port.
     pub fn ports(&self) -> PathBuf {
         self.root.join("ports.json")
@@ -152,6 +213,10 @@ impl Home {
     pub fn ports_lock(&self) -> PathBuf {
         self.root.join("ports.lock")
     }
+}
+
+fn make(dir: &Path) -> Result<()> {
+    nofollow::make_dir(dir).map_err(|source| nofollow::error("create the folder", dir, &source))
 }
 
 /// Longest path of a run folder that leaves room for a socket's name: 104 bytes is the least that
@@ -184,8 +249,8 @@ fn fallback_run_dir() -> PathBuf {
 /// Makes the run folder `dir`, and its parent, for this user alone.
 ///
 /// # Errors
-/// [`Kind::Io`] where it cannot be made, or where the parent (it may lie in `/tmp`) belongs to
-/// somebody else, who could then take our sockets away.
+/// [`Kind::Io`] where it cannot be made, and where it or the parent (which may lie in `/tmp`) belongs to somebody else or
+/// is a link: they could then take our sockets away.
 pub fn make_run_dir(dir: &Path) -> Result<()> {
     let parents = dir.parent().into_iter().chain([dir]);
     for dir in parents {
@@ -196,13 +261,18 @@ pub fn make_run_dir(dir: &Path) -> Result<()> {
 
 #[cfg(unix)]
 fn make_private_dir(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|source| Error::io("create the folder", dir, &source))?;
     let meta = dir.symlink_metadata().map_err(|source| Error::io("look at", dir, &source))?;
-    if !meta.is_dir() || meta.uid() != rustix::process::getuid().as_raw() {
+    let ours = rustix::process::geteuid().as_raw();
+    if !meta.is_dir() || meta.uid() != ours {
         return Err(Error::new(Kind::Io, format!("{} belongs to another user", dir.display()))
             .hint("set XDG_RUNTIME_DIR to a folder of your own, then run the command again"));
+    }
+    if meta.mode() & 0o077 != 0 {
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
+            .map_err(|source| Error::io("take from other users what they may do in", dir, &source))?;
     }
     Ok(())
 }
@@ -231,5 +301,35 @@ mod tests {
         let dir = choose_run_dir("0b5e1b8a-1f1c-4a59-9c7e-0d9f6f1f2a3b");
         assert!(dir.as_os_str().len() <= RUN_DIR_LIMIT, "{}", dir.display());
         assert!(dir.ends_with("0b5e1b8a"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_run_folder_that_was_open_to_all_is_closed_and_a_link_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("lab/0b5e1b8a");
+        let mode = |dir: &Path| dir.metadata().unwrap().permissions().mode() & 0o777;
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o777)).unwrap();
+        make_run_dir(&dir).unwrap();
+        assert_eq!((mode(&dir), mode(dir.parent().unwrap())), (0o700, 0o700));
+        std::fs::remove_dir(&dir).unwrap();
+        std::os::unix::fs::symlink(root.path(), &dir).unwrap();
+        assert!(make_run_dir(&dir).is_err());
+        assert_ne!(mode(root.path()), 0o777);
+    }
+
+    #[test]
+    fn a_lab_is_unseen_by_git_from_the_first_moment_and_a_machines_name_stays_in_it() {
+        let root = tempfile::tempdir().unwrap();
+        let files = LabFiles::beside(root.path());
+        files.make().unwrap();
+        assert_eq!(std::fs::read_to_string(root.path().join(".lab/.gitignore")).unwrap(), "*\n");
+        files.make().unwrap();
+        assert!(files.make_machine("web1").unwrap().is_dir());
+        for name in ["../x", "", ".", "..", "a/b", "a\nb", "/etc"] {
+            assert_eq!(files.make_machine(name).unwrap_err().kind(), Kind::StateDamaged, "{name}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! what lab writes to some file of the user's, a pipe would let lab wait for ever. So from [`LAB_DIR`] on no part of a
 //! path may be a link, and what is opened is a plain file. Above it the user's own links count.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -94,6 +94,30 @@ pub fn make_dir(path: &Path) -> io::Result<()> {
     sys::make_dir(path)
 }
 
+/// The names in a folder; `None` where there is none.
+///
+/// # Errors
+/// The system's, such as [`io::ErrorKind::NotADirectory`] for a link.
+pub fn list(folder: &Path) -> io::Result<Option<Vec<OsString>>> {
+    there(sys::list(folder))
+}
+
+/// Removes what in `folder` is called as `is_ours` says: files, links, folders with all that is in them. Returns the names
+/// of what is called otherwise.
+///
+/// # Errors
+/// Those of [`list`]; a folder that is not there is none.
+pub fn remove_in(folder: &Path, is_ours: &dyn Fn(&OsStr) -> bool) -> io::Result<Vec<OsString>> {
+    there(sys::remove_in(folder, is_ours)).map(Option::unwrap_or_default)
+}
+
+fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
+}
+
 /// The error for a file of lab's that could not be opened, in words.
 pub fn error(what: &str, path: &Path, source: &io::Error) -> Error {
     let odd = match source.kind() {
@@ -135,12 +159,14 @@ fn open_as(path: &Path, how: How, create: bool) -> io::Result<File> {
 
 #[cfg(unix)]
 mod sys {
+    use std::ffi::{OsStr, OsString};
     use std::fs::File;
     use std::io;
     use std::os::fd::OwnedFd;
+    use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
 
-    use rustix::fs::{CWD, FileType, Mode, OFlags, fchmod, fstat, mkdirat, openat};
+    use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fchmod, fstat, mkdirat, openat, unlinkat};
     use rustix::io::Errno;
 
     use super::{How, split};
@@ -215,11 +241,64 @@ mod sys {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(source) => return Err(source.into()),
         }
+        make_private(&File::from(open_dir(path)?), path, Mode::RWXU)
+    }
+
+    /// Opens a folder to read the names in it.
+    fn open_dir(path: &Path) -> io::Result<OwnedFd> {
         let mut flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         if split(path)?.is_some() {
             flags |= OFlags::NOFOLLOW;
         }
-        make_private(&File::from(openat(&folder, name, flags, Mode::empty())?), path, Mode::RWXU)
+        let name = path.file_name().ok_or(Errno::INVAL)?;
+        Ok(openat(way(path)?, name, flags, Mode::empty())?)
+    }
+
+    fn names(folder: &OwnedFd) -> io::Result<Vec<OsString>> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(folder)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    pub(super) fn list(folder: &Path) -> io::Result<Vec<OsString>> {
+        names(&open_dir(folder)?)
+    }
+
+    pub(super) fn remove_in(path: &Path, is_ours: &dyn Fn(&OsStr) -> bool) -> io::Result<Vec<OsString>> {
+        let folder = open_dir(path)?;
+        let (ours, others): (Vec<_>, Vec<_>) = names(&folder)?.into_iter().partition(|name| is_ours(name));
+        for name in ours {
+            remove(&folder, &name)?;
+        }
+        Ok(others)
+    }
+
+    fn remove(folder: &OwnedFd, name: &OsStr) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(folder, name, flags, Mode::empty()) {
+            Ok(inner) => {
+                for name in names(&inner)? {
+                    remove(&inner, &name)?;
+                }
+                gone(unlinkat(folder, name, AtFlags::REMOVEDIR))
+            }
+            Err(Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => gone(unlinkat(folder, name, AtFlags::empty())),
+            Err(source) => gone(Err(source)),
+        }
+    }
+
+    fn gone(removed: rustix::io::Result<()>) -> io::Result<()> {
+        match removed {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(source) => Err(source.into()),
+        }
     }
 
     pub(super) fn is_odd(source: &io::Error) -> bool {
@@ -231,6 +310,7 @@ mod sys {
 /// Without a way to refuse links while opening: they are looked for before.
 #[cfg(not(unix))]
 mod sys {
+    use std::ffi::{OsStr, OsString};
     use std::fs::File;
     use std::io;
     use std::path::Path;
@@ -273,6 +353,20 @@ mod sys {
             }
             made => made,
         }
+    }
+
+    pub(super) fn list(folder: &Path) -> io::Result<Vec<OsString>> {
+        way(&folder.join("x"))?;
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+    }
+
+    pub(super) fn remove_in(folder: &Path, is_ours: &dyn Fn(&OsStr) -> bool) -> io::Result<Vec<OsString>> {
+        let (ours, others): (Vec<_>, Vec<_>) = list(folder)?.into_iter().partition(|name| is_ours(name));
+        for path in ours.iter().map(|name| folder.join(name)) {
+            let is_dir = path.symlink_metadata().is_ok_and(|seen| seen.is_dir());
+            if is_dir { std::fs::remove_dir_all(&path)? } else { std::fs::remove_file(&path)? }
+        }
+        Ok(others)
     }
 
     pub(super) fn is_odd(_: &io::Error) -> bool {

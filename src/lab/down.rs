@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
 use crate::provider::PowerState;
-use crate::unlink;
 
-use super::disk::Found;
+use super::disk::{Found, remove};
 use super::event::{Event, Outcome, Phase};
 use super::files::{LabFiles, remove_run_dir};
 use super::lock::Lock;
@@ -90,8 +89,7 @@ impl Lab<'_> {
                     .sink
                     .note(format!("{name}: disks in its folder that lab did not make are now in {kept}"));
             }
-            let dir = self.files.machine(name);
-            unlink::folder(&dir)?;
+            tell_what_stays(self.context, &remove::machine(&self.files, name, &providers::made())?);
             self.ports.release(name, Purpose::Ssh)?;
             self.ports.release(name, Purpose::Forward)?;
             self.store.update(|state| state.machines.remove(name))?;
@@ -112,7 +110,7 @@ impl Lab<'_> {
         self.ports.release_all()?;
         self.context.register().leave(&self.store.snapshot().lab_id)?;
         match self.lock {
-            Some(lock) => remove_lab_dir(&self.files, lock),
+            Some(lock) => remove_lab_dir(self.context, &self.files, lock),
             None => Ok(()),
         }
     }
@@ -176,7 +174,7 @@ pub fn clear(context: &Context<'_>, place: &Place) -> Result<()> {
     context.log.line(&format!("{}: {}", damage.message(), damage.details().join("; ")));
     let begun = Instant::now();
     providers::forget(&files, &context.home)?;
-    remove_lab_dir(&files, lock)?;
+    remove_lab_dir(context, &files, lock)?;
     for machine in machines {
         let took = begun.elapsed();
         context.sink.emit(Event::Done { machine, outcome: Outcome::Destroyed, took });
@@ -188,21 +186,23 @@ pub fn clear(context: &Context<'_>, place: &Place) -> Result<()> {
     Ports::of(&context.home, "", context.wait()).release_all()
 }
 
-/// Removes `.lab/`, the lock in it last.
-pub(super) fn remove_lab_dir(files: &LabFiles, lock: Lock) -> Result<()> {
-    let root = files.root();
-    let lock_path = files.lock();
-    let entries = std::fs::read_dir(root).map_err(|source| Error::io("read the folder", root, &source))?;
-    for entry in entries.filter_map(Result::ok).filter(|entry| entry.path() != lock_path) {
-        let path = entry.path();
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            unlink::folder(&path)?;
-        } else {
-            std::fs::remove_file(&path).map_err(|source| Error::io("remove", &path, &source))?;
-        }
-    }
-    lock.remove()?;
-    // Not empty any more: another command has begun a new lab here in this instant.
-    let _ = std::fs::remove_dir(root);
+/// Removes `.lab/`, the lock in it last, and says what else is in it.
+pub(super) fn remove_lab_dir(context: &Context<'_>, files: &LabFiles, lock: Lock) -> Result<()> {
+    tell_what_stays(context, &remove::lab(files, lock, &providers::made())?);
     Ok(())
+}
+
+/// Removes a `.lab` that is not believed, and nothing else: no machine is reached through it.
+///
+/// # Errors
+/// Those of [`remove::unbelieved`].
+pub fn remove_unbelieved(context: &Context<'_>, place: &Place) -> Result<()> {
+    tell_what_stays(context, &remove::unbelieved(&place.files(), &providers::made())?);
+    Ok(())
+}
+
+fn tell_what_stays(context: &Context<'_>, left: &[std::path::PathBuf]) {
+    for path in left {
+        context.sink.note(format!("{} was not made by lab, and stays", path.display()));
+    }
 }

@@ -156,7 +156,7 @@ impl<'a> Lab<'a> {
             if let Some(lock) = lock {
                 // A command was killed before it had made anything, or the state is lost.
                 providers::forget(&files, &context.home)?;
-                down::remove_lab_dir(&files, lock)?;
+                down::remove_lab_dir(context, &files, lock)?;
             }
             return Ok(None);
         };

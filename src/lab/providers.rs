@@ -3,14 +3,19 @@
 use crate::boxes::Hardware;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::provider::qemu::Qemu;
-use crate::provider::virtualbox::VirtualBox;
+use crate::provider::qemu::{self, Qemu};
+use crate::provider::virtualbox::{self, VirtualBox};
 use crate::provider::{Availability, Provider, SharedDir};
 
 use super::files::{Home, LabFiles};
 
 /// The names of all providers, the most wanted first: the order in which `auto` tries them.
 pub const NAMES: &[&str] = &["virtualbox", "qemu"];
+
+/// All that providers make in a machine's folder; `*` stands for any end.
+pub fn made() -> Vec<&'static str> {
+    [qemu::MADE, virtualbox::MADE].concat()
+}
 
 /// The provider called `name`.
 ///

@@ -133,7 +133,7 @@ pub fn update(context: &Context<'_>, place: &Place, name: Option<&str>) -> Resul
     let moved = update_locked(context, place, &labfile, name);
     if !existed {
         // A lab without machines has no folder.
-        super::down::remove_lab_dir(&files, lock)?;
+        super::down::remove_lab_dir(context, &files, lock)?;
     }
     moved
 }

@@ -63,7 +63,7 @@ pub fn up(context: &Context<'_>, place: Place, options: &Options) -> Result<Repo
         (Err(error), Some(_)) => return Err(error),
         (Err(error), None) => {
             // The first error is the one to hear of.
-            let _ = down::remove_lab_dir(&files, lock);
+            let _ = down::remove_lab_dir(context, &files, lock);
             return Err(error);
         }
     };

@@ -52,14 +52,22 @@ impl LabFiles {
     /// # Errors
     /// Those of [`LabFiles::make`]; [`Kind::StateDamaged`] for a name that no machine can have.
     pub fn make_machine(&self, name: &str) -> Result<PathBuf> {
-        if !crate::labfile::is_machine_name(name) {
-            let message =
-                format!("no machine can be called {name:?}, and the lab's state has one of that name");
-            return Err(Error::new(Kind::StateDamaged, message).hint("`lab destroy` removes the lab"));
-        }
+        self.check_name(name)?;
         let dir = self.machine(name);
         make(&dir)?;
         Ok(dir)
+    }
+
+    /// Whether `name` can be a part of a path in the lab.
+    ///
+    /// # Errors
+    /// [`Kind::StateDamaged`] for a name that no machine can have.
+    pub fn check_name(&self, name: &str) -> Result<()> {
+        if crate::labfile::is_machine_name(name) {
+            return Ok(());
+        }
+        let message = format!("no machine can be called {name:?}, and the lab's state has one of that name");
+        Err(Error::new(Kind::StateDamaged, message).hint("`lab destroy` removes the lab"))
     }
 
     /// Keeps git from seeing `.lab/`.

@@ -5,6 +5,7 @@
 //!   it as at something that anybody may have made; [`seal`] tells what this user's lab wrote; [`taken_over`] are the
 //!   labs of the release before;
 //! - [`ports`] knows which lab has which port of this computer;
+//! - [`remove`] removes what lab made, and nothing else;
 //! - [`lock`] lets one command at a time change a lab, [`wait`] is how it waits; [`log`] says what commands did.
 
 mod entry;
@@ -16,6 +17,7 @@ mod look;
 mod place;
 pub mod ports;
 mod register;
+pub mod remove;
 pub mod seal;
 mod taken_over;
 mod wait;

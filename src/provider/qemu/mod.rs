@@ -60,6 +60,9 @@ const PRESS_EVERY: Duration = Duration::from_secs(4);
 /// How long a wait for the guest's shutdown lasts before the cancel flag is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+/// All that lies in a machine's folder; `*` stands for any end.
+pub const MADE: &[&str] = files::MADE;
+
 /// Runs machines with QEMU.
 #[derive(Debug)]
 pub struct Qemu {

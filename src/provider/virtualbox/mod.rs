@@ -61,6 +61,9 @@ const PRESS_EVERY: Duration = Duration::from_secs(10);
 /// How many of VirtualBox's own last words an error shows.
 const LAST_WORDS: usize = 5;
 
+/// All that lies in a machine's folder; `*` stands for any end.
+pub const MADE: &[&str] = files::MADE;
+
 /// Runs machines with VirtualBox.
 #[derive(Debug)]
 pub struct VirtualBox {

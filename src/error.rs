@@ -209,8 +209,11 @@ impl Error {
                 Error::new(Kind::DiskFull, format!("the disk is full: could not {what} {path}"))
                     .hint("free some space, then run the same command again")
             }
-            K::PermissionDenied => Error::new(Kind::Io, format!("no permission to {what} {path}"))
-                .hint("check who owns it: files made with sudo belong to root"),
+            K::PermissionDenied => {
+                Error::new(Kind::Io, format!("no permission to {what} {path}")).hint(format!(
+                    "files made with sudo belong to root; to have them back: sudo chown -R \"$USER\" '{path}'"
+                ))
+            }
             K::AlreadyExists | K::NotADirectory => {
                 Error::new(Kind::Io, format!("could not {what} {path}: {source}"))
                     .hint("something else is in its place: move that away, then run the same command again")

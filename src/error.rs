@@ -211,7 +211,7 @@ impl Error {
             }
             K::PermissionDenied => {
                 Error::new(Kind::Io, format!("no permission to {what} {path}")).hint(format!(
-                    "files made with sudo belong to root; to have them back: sudo chown -R \"$USER\" '{path}'"
+                    "files made with sudo belong to root, and this gives them back: sudo chown -R \"$USER\" '{path}'"
                 ))
             }
             K::AlreadyExists | K::NotADirectory => {

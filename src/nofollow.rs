@@ -128,11 +128,13 @@ pub fn error(what: &str, path: &Path, source: &io::Error) -> Error {
     };
     let in_lab = path.components().any(|part| part.as_os_str() == LAB_DIR);
     if odd && in_lab {
-        let message =
-            format!("{} is not what lab makes: a link, a folder or something else is there", path.display());
-        return Error::new(Kind::Io, message)
-            .detail(source.to_string())
-            .hint("move it away, then run the same command again");
+        let path = path.display();
+        return Error::new(
+            Kind::Io,
+            format!("{path} is not what lab makes: a link, a folder or the like is there"),
+        )
+        .detail(source.to_string())
+        .hint("move it away, then run the same command again");
     }
     Error::io(what, path, source)
 }

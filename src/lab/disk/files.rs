@@ -66,8 +66,11 @@ impl LabFiles {
         if crate::labfile::is_machine_name(name) {
             return Ok(());
         }
-        let message = format!("no machine can be called {name:?}, and the lab's state has one of that name");
-        Err(Error::new(Kind::StateDamaged, message).hint("`lab destroy` removes the lab"))
+        Err(Error::new(
+            Kind::StateDamaged,
+            format!("no machine can be called {name:?}, and the lab's state has one of that name"),
+        )
+        .hint("`lab destroy` removes the lab"))
     }
 
     /// Keeps git from seeing `.lab/`.
@@ -276,7 +279,8 @@ fn make_private_dir(dir: &Path) -> Result<()> {
     let ours = rustix::process::geteuid().as_raw();
     if !meta.is_dir() || meta.uid() != ours {
         return Err(Error::new(Kind::Io, format!("{} belongs to another user", dir.display()))
-            .hint("set XDG_RUNTIME_DIR to a folder of your own, then run the command again"));
+            .hint("set XDG_RUNTIME_DIR to a folder of your own, then run the command again")
+            .hint("in a lab of that user: run lab as that user, without sudo"));
     }
     if meta.mode() & 0o077 != 0 {
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))

@@ -10,6 +10,7 @@ use super::entry::{Entry, FolderId};
 use super::files::Home;
 use super::look::{self, Oddity, Seen, State};
 use crate::error::{Error, Kind, Result};
+use crate::nofollow::LAB_DIR;
 
 /// What stands in a folder.
 #[derive(Debug)]
@@ -55,35 +56,42 @@ impl Found {
 }
 
 fn copy(dir: &Path, of: &Path) -> Error {
-    let message = format!("the .lab in {} is a copy of that in {}", dir.display(), of.display());
-    Error::new(Kind::CopiedLab, message)
-        .detail("what is done here would reach the machines of the other folder")
-        .hint("`lab destroy` here removes the copy and nothing of the other lab; `lab up` then makes new machines")
+    Error::new(
+        Kind::CopiedLab,
+        format!("the .lab in {} is a copy of that in {}", dir.display(), of.display()),
+    )
+    .detail("what is done here would reach the machines of the other folder")
+    .hint(
+        "`lab destroy` here removes the copy, and nothing of the other lab: then `lab up` makes new machines",
+    )
 }
 
 fn foreign(dir: &Path, why: Option<&Oddity>) -> Error {
-    let lab = dir.join(crate::nofollow::LAB_DIR);
+    let lab = dir.join(LAB_DIR);
     let path = lab.display();
-    let Some(why) = why else {
-        return Error::new(Kind::ForeignLab, format!("{path} was not made by this user's lab on this computer"))
-            .detail("it came with the folder, or was changed: nothing in it is believed, and no machine is started from it")
-            .hint("`lab destroy` removes what lab makes in it; `lab up` then makes new machines")
-            .hint("a lab that was made here and moved by another release of lab: move it back, then run the command again");
-    };
-    let error = Error::new(Kind::ForeignLab, format!("{path} cannot be used: {why}"));
     match why {
-        Oddity::Link => error
+        None => Error::new(Kind::ForeignLab, format!("{path} was not made by this user's lab on this computer"))
+            .detail("it came with the folder, or was changed: nothing in it is believed, no machine is started from it")
+            .hint("`lab destroy` removes what lab makes in it, then `lab up` makes new machines")
+            .hint("if the folder was moved while an earlier release of lab was in use: move it back where it was"),
+        Some(Oddity::Link) => Error::new(Kind::ForeignLab, format!("{path} is a link, and lab enters no link"))
             .hint(format!("remove the link: rm '{path}'"))
             .hint("to keep a lab on another disk, move its whole folder there, with the Labfile"),
-        Oddity::NoFolder => error.hint("move it away, then run the command again"),
-        Oddity::Owner(0) => error.hint(format!("files made with sudo belong to root: sudo chown -R \"$USER\" '{path}'")),
-        Oddity::Owner(_) => error
-            .hint("the lab is that user's: run lab as that user, without sudo")
-            .hint("or copy the Labfile and what it names to a folder of your own, without .lab"),
-        Oddity::OpenToAll => error.hint(format!("chmod -R go-w '{path}'")).hint(
-            "where that changes nothing, the file system keeps no permissions (exFAT, FAT, NTFS): move the lab to one that does",
-        ),
-        Oddity::Unreadable(cause) => cause.hints().iter().fold(error, |error, hint| error.hint(hint.as_str())),
+        Some(Oddity::NoFolder) => Error::new(Kind::ForeignLab, format!("{path} is no folder"))
+            .hint("move it away, then run the command again"),
+        Some(Oddity::Owner(0)) => Error::new(Kind::ForeignLab, format!("{path} belongs to root"))
+            .hint(format!("files made with sudo belong to root: sudo chown -R \"$USER\" '{path}'")),
+        Some(Oddity::Owner(uid)) => {
+            Error::new(Kind::ForeignLab, format!("{path} belongs to another user (number {uid})"))
+                .hint("the lab is that user's: run lab as that user, without sudo")
+                .hint("or copy the Labfile and what it names to a folder of your own, without .lab")
+        }
+        Some(Oddity::OpenToAll) => {
+            Error::new(Kind::ForeignLab, format!("every user of this computer may write to {path}"))
+                .hint(format!("take that from them: chmod -R go-w '{path}'"))
+                .hint("where that changes nothing, the file system keeps no permissions (exFAT, FAT): move the lab's folder")
+        }
+        Some(Oddity::Unreadable(error)) => error.clone(),
     }
 }
 
@@ -97,7 +105,9 @@ pub(super) fn judge(home: &Home, entries: &[Entry], dir: &Path) -> Result<Found>
     };
     let entry = entries.iter().find(|entry| match &state {
         State::Of { lab_id, .. } => entry.lab_id == *lab_id,
-        State::Begun | State::Lost => entry.lab.is_some_and(|lab| lab.is(&id)),
+        State::Begun | State::Lost => {
+            entry.lab.is_some_and(|lab| lab.is(&id) || (entry.dir == dir && lab.is_on_some_device(&id)))
+        }
     });
     let sealed = matches!(state, State::Of { sealed: true, .. });
     let Some(entry) = entry else {

@@ -1,6 +1,5 @@
 //! What stands in the place of a lab's folder: looked at as something that anybody may have made.
 
-use std::fmt;
 use std::path::Path;
 
 use serde_json::Value;
@@ -35,19 +34,6 @@ pub enum Oddity {
     OpenToAll,
     /// It could not be looked at.
     Unreadable(Error),
-}
-
-impl fmt::Display for Oddity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Oddity::Link => f.write_str("it is a link, and lab enters no link"),
-            Oddity::NoFolder => f.write_str("it is no folder"),
-            Oddity::Owner(0) => f.write_str("it belongs to root"),
-            Oddity::Owner(uid) => write!(f, "it belongs to another user (number {uid})"),
-            Oddity::OpenToAll => f.write_str("every user of this computer may write to it"),
-            Oddity::Unreadable(error) => write!(f, "{error}"),
-        }
-    }
 }
 
 /// What a folder says of the lab in it.

@@ -172,8 +172,10 @@ impl<'a> Ports<'a> {
                 format!("port {port} is in use for {what} of {machine} in this lab"),
             );
         }
-        let message = format!("port {port} belongs to the machine {machine} of another lab");
-        let error = Error::new(Kind::PortTaken, message);
+        let error = Error::new(
+            Kind::PortTaken,
+            format!("port {port} belongs to the machine {machine} of another lab"),
+        );
         match labs.iter().find(|entry| entry.lab_id == claim.lab_id) {
             Some(entry) => error.detail(format!("that lab is in {}", entry.dir.display())),
             None => error,

@@ -57,8 +57,9 @@ pub fn unbelieved(files: &LabFiles, made: &[&str]) -> Result<Vec<PathBuf>> {
         Err(source) => Err(Error::io("look at", root, &source)),
         Ok(seen) if seen.is_symlink() => unlink::file(root).map(|()| Vec::new()),
         Ok(seen) if !seen.is_dir() => {
-            let message = format!("{} is no folder, and lab did not make it", root.display());
-            Err(Error::new(Kind::ForeignLab, message).hint("remove it yourself, if you do not need it"))
+            let root = root.display();
+            Err(Error::new(Kind::ForeignLab, format!("{root} is no folder, and lab did not make it"))
+                .hint("remove it yourself, if you do not need it"))
         }
         Ok(_) => {
             let mut left = contents(files, made)?;

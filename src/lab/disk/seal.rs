@@ -82,9 +82,14 @@ fn key(home: &Home) -> Result<Option<hmac::Key>> {
         Err(source) => return Err(nofollow::error("read", &path, &source)),
     };
     if bytes.len() != LENGTH {
-        let message = format!("{} is damaged: it has {} bytes, not {LENGTH}", path.display(), bytes.len());
-        return Err(Error::new(Kind::StateDamaged, message)
-            .hint("remove it, then run the command again: labs that were not moved are known without it"));
+        let (path, length) = (path.display(), bytes.len());
+        return Err(Error::new(
+            Kind::StateDamaged,
+            format!("{path} is damaged: it has {length} bytes, not {LENGTH}"),
+        )
+        .hint(
+            "remove it, then run the command again: labs that stayed where they were are known without it",
+        ));
     }
     Ok(Some(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
 }

@@ -44,8 +44,8 @@ impl Wait<'_> {
             }
         };
         flock::wait(path, limit, self.cancel, tell)?.ok_or_else(|| {
-            let message = format!("another program has kept {what} locked for {} s", limit.as_secs());
-            Error::new(Kind::LabLocked, message)
+            let seconds = limit.as_secs();
+            Error::new(Kind::LabLocked, format!("another program has kept {what} locked for {seconds} s"))
                 .detail(format!("the lock is {}", path.display()))
                 .hint("a `lab` that was stopped (Ctrl-Z) may have it: end that, then run the command again")
                 .hint(format!("{TIMEOUT_VARIABLE}=SECONDS sets how long to wait for it"))
@@ -60,8 +60,7 @@ impl Wait<'_> {
 pub(super) fn limit(otherwise: Duration) -> Result<Duration> {
     match std::env::var(TIMEOUT_VARIABLE) {
         Ok(text) if !text.is_empty() => text.parse().map(Duration::from_secs).map_err(|_| {
-            let message = format!("{TIMEOUT_VARIABLE} is '{text}', which is no number of seconds");
-            Error::new(Kind::Usage, message)
+            Error::new(Kind::Usage, format!("{TIMEOUT_VARIABLE} is '{text}', which is no number of seconds"))
                 .hint(format!("unset it, or set it to a number: {TIMEOUT_VARIABLE}=60"))
         }),
         _ => Ok(otherwise),

@@ -91,12 +91,29 @@ fn foreign(dir: &Path, why: Option<&Oddity>) -> Error {
                 .hint(format!("take that from them: chmod -R go-w '{path}'"))
                 .hint("where that changes nothing, the file system keeps no permissions (exFAT, FAT): move the lab's folder")
         }
+        Some(Oddity::Inside(path)) => {
+            let path = path.display();
+            Error::new(Kind::ForeignLab, format!("{path} is a link or the like, and lab uses none in its own folder"))
+                .detail("a link there may lead what lab writes to any other file")
+                .hint(format!("look at it, and take it away if you do not need it: rm '{path}'"))
+        }
         Some(Oddity::Unreadable(error)) => error.clone(),
     }
 }
 
 /// What stands in `dir` (absolute, without links), where `entries` are the labs that the register knows.
 pub(super) fn judge(home: &Home, entries: &[Entry], dir: &Path) -> Result<Found> {
+    let found = whose(home, entries, dir)?;
+    match found {
+        Found::New | Found::Ours(_) | Found::Moved { .. } => Ok(match look::inside(dir) {
+            Some(why) => Found::Foreign { dir: dir.to_owned(), why: Some(why) },
+            None => found,
+        }),
+        _ => Ok(found),
+    }
+}
+
+fn whose(home: &Home, entries: &[Entry], dir: &Path) -> Result<Found> {
     let foreign = |why| Ok(Found::Foreign { dir: dir.to_owned(), why });
     let (id, state) = match look::at(home, dir)? {
         Seen::Nothing => return Ok(deleted(entries, dir).map_or(Found::New, Found::Deleted)),

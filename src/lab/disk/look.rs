@@ -1,6 +1,6 @@
 //! What stands in the place of a lab's folder: looked at as something that anybody may have made.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -9,6 +9,9 @@ use super::files::{Home, LabFiles};
 use super::seal;
 use crate::error::{Error, Result};
 use crate::{nofollow, versioned};
+
+/// How deep lab's own files lie: in `.lab`, in `machines`, in a machine's folder. What lies deeper is its provider's.
+const DEPTH: usize = 3;
 
 /// What is there.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub enum Oddity {
     Owner(u32),
     /// Every user of the computer may write to it.
     OpenToAll,
+    /// This in it is neither a file nor a folder: a link leads out, a pipe never ends.
+    Inside(PathBuf),
     /// It could not be looked at.
     Unreadable(Error),
 }
@@ -68,6 +73,21 @@ pub(super) fn at(home: &Home, dir: &Path) -> Result<Seen> {
         return Ok(Seen::Odd(oddity));
     }
     Ok(Seen::Folder(id, state(home, &files)?))
+}
+
+/// What of lab's own files in `dir` is neither a file nor a folder.
+pub(super) fn inside(dir: &Path) -> Option<Oddity> {
+    odd_inside(LabFiles::beside(dir).root(), DEPTH).map(Oddity::Inside)
+}
+
+fn odd_inside(folder: &Path, depth: usize) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((entry.path(), entry.file_type().ok()?))).find_map(|(path, kind)| {
+        if kind.is_dir() {
+            return if depth > 1 { odd_inside(&path, depth - 1) } else { None };
+        }
+        (!kind.is_file()).then_some(path)
+    })
 }
 
 /// Who else has a say in the folder.

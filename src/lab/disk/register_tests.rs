@@ -328,6 +328,28 @@ mod hostile {
     }
 
     #[test]
+    fn a_link_or_a_pipe_in_a_lab_of_ours_is_refused_by_its_path() {
+        let class = Class::new();
+        let dir = class.lab("class", "a");
+        let files = LabFiles::beside(&dir);
+        files.make_machine("web1").unwrap();
+        fs::create_dir_all(files.machine("web1").join("virtualbox")).unwrap();
+        for name in ["lab.log", "machines/web2", "machines/web1/console.log"] {
+            let path = files.root().join(name);
+            symlink("/etc/passwd", &path).unwrap();
+            let error = class.find(&dir).refusal().unwrap();
+            assert!(error.message().starts_with(&path.display().to_string()), "{error}");
+            fs::remove_file(&path).unwrap();
+            rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+            assert_eq!(class.find(&dir).refusal().unwrap().kind(), Kind::ForeignLab);
+            fs::remove_file(&path).unwrap();
+        }
+        // Its provider's own affair.
+        symlink("/etc/passwd", files.machine("web1").join("virtualbox/link")).unwrap();
+        is_ours(class.find(&dir));
+    }
+
+    #[test]
     fn states_that_are_none_are_no_lab_of_ours_and_are_not_waited_for() {
         let class = Class::new();
         let dir = class.path("class");

@@ -2,7 +2,8 @@
 //!
 //! A folder may come from anywhere (an archive, a clone, a stick) and bring a `.lab` with it. A link in there would lead
 //! what lab writes to some file of the user's, a pipe would let lab wait for ever. So from [`LAB_DIR`] on no part of a
-//! path may be a link, and what is opened is a plain file. Above it the user's own links count.
+//! path may be a link, and what is opened is a plain file. Above it the user's own links count, but no file is written
+//! through one.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -121,13 +122,12 @@ fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 /// The error for a file of lab's that could not be opened, in words.
 pub fn error(what: &str, path: &Path, source: &io::Error) -> Error {
     let odd = match source.kind() {
-        io::ErrorKind::InvalidInput | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => true,
-        io::ErrorKind::FileTooLarge => true,
+        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory | io::ErrorKind::FileTooLarge => true,
+        io::ErrorKind::NotADirectory => path.components().any(|part| part.as_os_str() == LAB_DIR),
         // A link, a socket, a pipe that nobody reads.
         _ => sys::is_odd(source),
     };
-    let in_lab = path.components().any(|part| part.as_os_str() == LAB_DIR);
-    if odd && in_lab {
+    if odd {
         let path = path.display();
         return Error::new(
             Kind::Io,
@@ -205,7 +205,7 @@ mod sys {
         if create {
             flags |= OFlags::CREATE;
         }
-        if split(path)?.is_some() {
+        if how != How::Read || split(path)?.is_some() {
             flags |= OFlags::NOFOLLOW;
         }
         let name = path.file_name().ok_or(Errno::INVAL)?;
@@ -333,7 +333,9 @@ mod sys {
 
     pub(super) fn open(path: &Path, how: How, create: bool) -> io::Result<File> {
         way(path)?;
-        if split(path)?.is_some() && path.symlink_metadata().is_ok_and(|seen| seen.is_symlink()) {
+        if (how != How::Read || split(path)?.is_some())
+            && path.symlink_metadata().is_ok_and(|seen| seen.is_symlink())
+        {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a link"));
         }
         let mut options = File::options();

@@ -29,5 +29,7 @@ pub use place::Place;
 pub use register::{Register, User};
 pub use wait::{TIMEOUT_VARIABLE, Wait};
 
+#[cfg(all(test, unix))]
+mod hostile_tests;
 #[cfg(test)]
 mod register_tests;

@@ -14,29 +14,33 @@ use crate::error::Kind;
 use crate::lab::event::Silent;
 
 /// A user's folders.
-struct Class {
+pub(super) struct Class {
     root: tempfile::TempDir,
-    home: Home,
+    pub(super) home: Home,
     cancel: Cancel,
 }
 
 impl Class {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let home = Home::at(root.path().join("home"));
         Class { root, home, cancel: Cancel::new() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.root.path().canonicalize().unwrap().join(name)
     }
 
-    fn register(&self) -> Register<'_> {
-        Register::of(&self.home, Wait { cancel: &self.cancel, sink: &Silent })
+    pub(super) fn wait(&self) -> Wait<'_> {
+        Wait { cancel: &self.cancel, sink: &Silent }
+    }
+
+    pub(super) fn register(&self) -> Register<'_> {
+        Register::of(&self.home, self.wait())
     }
 
     /// A lab of ours with the id `id` in the folder `name`.
-    fn lab(&self, name: &str, id: &str) -> PathBuf {
+    pub(super) fn lab(&self, name: &str, id: &str) -> PathBuf {
         let dir = self.path(name);
         fs::create_dir_all(&dir).unwrap();
         LabFiles::beside(&dir).make().unwrap();
@@ -53,8 +57,12 @@ impl Class {
         fs::write(LabFiles::beside(dir).state(), seal::encode(&self.home, &state).unwrap()).unwrap();
     }
 
-    fn find(&self, dir: &Path) -> Found {
+    pub(super) fn find(&self, dir: &Path) -> Found {
         self.register().find(dir).unwrap()
+    }
+
+    pub(super) fn find_it(&self, dir: &Path) -> crate::error::Result<Found> {
+        self.register().find(dir)
     }
 
     /// A state as another release, or anybody, writes it.
@@ -73,7 +81,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[track_caller]
-fn is_ours(found: Found) -> Entry {
+pub(super) fn is_ours(found: Found) -> Entry {
     match found {
         Found::Ours(entry) => entry,
         other => panic!("{other:?}"),
@@ -89,7 +97,7 @@ fn is_moved(found: Found) -> (Entry, PathBuf) {
 }
 
 #[track_caller]
-fn is_foreign(found: Found) {
+pub(super) fn is_foreign(found: Found) {
     assert!(matches!(found, Found::Foreign { .. }), "{found:?}");
     assert_eq!(found.refusal().unwrap().kind(), Kind::ForeignLab);
 }
@@ -274,101 +282,4 @@ fn many_at_once_lose_nothing() {
         }
     });
     assert_eq!(class.register().labs().unwrap()[0].machines.len(), 9);
-}
-
-#[cfg(unix)]
-mod hostile {
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    use super::*;
-
-    /// What came with a folder, and may be anything.
-    #[test]
-    fn what_is_called_lab_and_is_none_is_refused_and_left_alone() {
-        let class = Class::new();
-        let documents = class.path("Documents");
-        fs::create_dir_all(&documents).unwrap();
-        fs::write(documents.join("thesis.tex"), "precious").unwrap();
-        let make: [(&str, &dyn Fn(&Path)); 4] = [
-            ("a link", &|lab| symlink(&documents, lab).unwrap()),
-            ("a link to nothing", &|lab| symlink("/nowhere", lab).unwrap()),
-            ("a file", &|lab| fs::write(lab, "").unwrap()),
-            ("open to all", &|lab| {
-                fs::create_dir(lab).unwrap();
-                fs::set_permissions(lab, fs::Permissions::from_mode(0o777)).unwrap();
-            }),
-        ];
-        for (number, (what, make)) in make.iter().enumerate() {
-            let dir = class.path(&format!("class{number}"));
-            fs::create_dir(&dir).unwrap();
-            make(&dir.join(".lab"));
-            let found = class.find(&dir);
-            let error = found.refusal().unwrap_or_else(|| panic!("{what}"));
-            assert_eq!(error.kind(), Kind::ForeignLab, "{what}");
-            assert!(!error.hints().is_empty(), "{what}");
-        }
-        assert_eq!(fs::read_to_string(documents.join("thesis.tex")).unwrap(), "precious");
-        assert_eq!(fs::read_dir(documents).unwrap().count(), 1);
-    }
-
-    /// Those that only root can make.
-    #[test]
-    fn a_folder_of_another_user_is_refused() {
-        if !rustix::process::geteuid().is_root() {
-            return;
-        }
-        let class = Class::new();
-        let dir = class.lab("class", "a");
-        std::os::unix::fs::chown(dir.join(".lab"), Some(21001), None).unwrap();
-        let error = class.find(&dir).refusal().unwrap();
-        assert!(error.message().contains("another user (number 21001)"), "{error}");
-        // Root in somebody's lab that root knows.
-        std::os::unix::fs::chown(&dir, Some(21001), None).unwrap();
-        is_ours(class.find(&dir));
-    }
-
-    #[test]
-    fn a_link_or_a_pipe_in_a_lab_of_ours_is_refused_by_its_path() {
-        let class = Class::new();
-        let dir = class.lab("class", "a");
-        let files = LabFiles::beside(&dir);
-        files.make_machine("web1").unwrap();
-        fs::create_dir_all(files.machine("web1").join("virtualbox")).unwrap();
-        for name in ["lab.log", "machines/web2", "machines/web1/console.log"] {
-            let path = files.root().join(name);
-            symlink("/etc/passwd", &path).unwrap();
-            let error = class.find(&dir).refusal().unwrap();
-            assert!(error.message().starts_with(&path.display().to_string()), "{error}");
-            fs::remove_file(&path).unwrap();
-            rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
-            assert_eq!(class.find(&dir).refusal().unwrap().kind(), Kind::ForeignLab);
-            fs::remove_file(&path).unwrap();
-        }
-        // Its provider's own affair.
-        symlink("/etc/passwd", files.machine("web1").join("virtualbox/link")).unwrap();
-        is_ours(class.find(&dir));
-    }
-
-    #[test]
-    fn states_that_are_none_are_no_lab_of_ours_and_are_not_waited_for() {
-        let class = Class::new();
-        let dir = class.path("class");
-        let state = LabFiles::beside(&dir).state();
-        fs::create_dir_all(dir.join(".lab/machines/web1")).unwrap();
-        let known = class.lab("known", "a");
-        let make: [&dyn Fn(); 7] = [
-            &|| symlink(LabFiles::beside(&known).state(), &state).unwrap(),
-            &|| rustix::fs::mkfifoat(rustix::fs::CWD, &state, rustix::fs::Mode::RWXU).unwrap(),
-            &|| fs::create_dir(&state).unwrap(),
-            &|| symlink("/dev/zero", &state).unwrap(),
-            &|| fs::File::create(&state).unwrap().set_len(1 << 40).unwrap(),
-            &|| fs::write(&state, "[".repeat(1 << 20)).unwrap(),
-            &|| fs::write(&state, r#"{"version":2,"lab_id":{"x":1},"seal":["a"]}"#).unwrap(),
-        ];
-        for make in make {
-            make();
-            is_foreign(class.find(&dir));
-            fs::remove_file(&state).or_else(|_| fs::remove_dir(&state)).unwrap();
-        }
-    }
 }

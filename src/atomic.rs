@@ -5,12 +5,14 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
+use crate::{nofollow, owner};
 
 /// How the names of files begin that are being written. A killed process may leave one.
 pub const HALF_WRITTEN: &str = ".new-";
 
 /// Writes `bytes` to `path` so that a reader, or whoever comes after a crash, finds the old file or the
-/// new one: to a temporary file beside it, synced, renamed, the folder synced.
+/// new one: to a temporary file beside it, synced, renamed, the folder synced. Root leaves the file to whom its folder
+/// belongs.
 ///
 /// # Errors
 /// [`crate::error::Kind::DiskFull`] and [`crate::error::Kind::Io`]; the old file is there then.
@@ -47,6 +49,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     }
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(HALF_WRITTEN).tempfile_in(dir).map_err(error)?;
+    owner::give(file.as_file(), dir);
     file.write_all(bytes).map_err(error)?;
     file.as_file().sync_data().map_err(error)?;
     file.persist_noclobber(path).map(drop).map_err(|failed| match failed.error.kind() {
@@ -58,7 +61,9 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
 fn write_by(builder: &mut tempfile::Builder<'_, '_>, path: &Path, bytes: &[u8]) -> Result<()> {
     let error = |source: std::io::Error| Error::io("write", path, &source);
     let dir = path.parent().unwrap_or(Path::new("."));
+    nofollow::check_way(path).map_err(|source| nofollow::error("write", path, &source))?;
     let mut file = builder.prefix(HALF_WRITTEN).tempfile_in(dir).map_err(error)?;
+    owner::give(file.as_file(), dir);
     file.write_all(bytes).map_err(error)?;
     file.as_file().sync_data().map_err(error)?;
     file.persist(path).map_err(|failed| error(failed.error))?;

@@ -117,6 +117,10 @@ kinds! {
     StateTooNew = "state-too-new" => Host,
     /// A state file is damaged.
     StateDamaged = "state-damaged" => Host,
+    /// A `.lab` is a copy of that of another lab.
+    CopiedLab = "copied-lab" => Host,
+    /// A `.lab` was not made by this user on this computer, or is no folder of this user's.
+    ForeignLab = "foreign-lab" => Host,
     // Boxes
     /// There is no box of that name, path or address.
     BoxNotFound = "box-not-found" => Box,
@@ -212,8 +216,11 @@ impl Error {
                 Error::new(Kind::DiskFull, format!("the disk is full: could not {what} {path}"))
                     .hint("free some space, then run the same command again")
             }
-            K::PermissionDenied => Error::new(Kind::Io, format!("no permission to {what} {path}"))
-                .hint("check who owns it: files made with sudo belong to root"),
+            K::PermissionDenied => {
+                Error::new(Kind::Io, format!("no permission to {what} {path}")).hint(format!(
+                    "files made with sudo belong to root, and this gives them back: sudo chown -R \"$USER\" '{path}'"
+                ))
+            }
             K::AlreadyExists | K::NotADirectory => {
                 Error::new(Kind::Io, format!("could not {what} {path}: {source}"))
                     .hint("something else is in its place: move that away, then run the same command again")

@@ -6,16 +6,17 @@ use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::nofollow;
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Opens `path` to be locked, making it (empty) where it is not there.
+/// Opens `path` to be locked, making it (empty) where it is not there. It is for this user alone: whoever can open a file
+/// can hold its lock.
 ///
 /// # Errors
 /// [`crate::error::Kind::Io`].
 pub fn open(path: &Path) -> Result<File> {
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
-    file.map_err(|source| Error::io("open the lock", path, &source))
+    nofollow::open_or_create(path).map_err(|source| nofollow::error("open the lock", path, &source))
 }
 
 /// Takes the lock at once; `false` where another process has it, or a share of it.

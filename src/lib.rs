@@ -12,6 +12,8 @@ pub mod flock;
 pub mod guest;
 pub mod lab;
 pub mod labfile;
+pub mod nofollow;
+pub mod owner;
 pub mod process;
 pub mod provider;
 pub mod tail;

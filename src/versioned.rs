@@ -6,8 +6,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::atomic;
 use crate::error::{Error, Kind, Result};
+use crate::{atomic, nofollow};
+
+/// The largest state file that is read, in bytes: a lab's has some kilobytes for each machine.
+pub const LIMIT: u64 = 64 << 20;
 
 /// The one field that every version of every state file has.
 #[derive(Deserialize)]
@@ -33,10 +36,10 @@ pub fn read_any<T>(
     newest: u32,
     decode: impl FnOnce(u32, Value) -> serde_json::Result<T>,
 ) -> Result<Option<T>> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match nofollow::read(path, LIMIT) {
         Ok(bytes) => bytes,
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::io("read", path, &source)),
+        Err(source) => return Err(nofollow::error("read", path, &source)),
     };
     let damaged = |source: serde_json::Error| {
         Error::new(Kind::StateDamaged, format!("{} is damaged", path.display())).detail(source.to_string())

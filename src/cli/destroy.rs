@@ -1,6 +1,7 @@
 //! `lab destroy`
 
 use crate::error::Result;
+use crate::lab::disk::{Found, Oddity};
 use crate::lab::verbs::down::{self, Wreck};
 use crate::lab::{Context, Lab, Place};
 
@@ -27,6 +28,12 @@ impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let context = app.context()?;
         let place = app.place()?;
+        match context.register().find(&place.dir)? {
+            found @ (Found::Copy { .. } | Found::Foreign { why: None | Some(Oddity::Link), .. }) => {
+                return self.discard(app, &context, &place, &found);
+            }
+            _ => {}
+        }
         if let Some(wreck) = down::wreck(&place) {
             return self.clear(app, &context, &place, wreck);
         }
@@ -47,6 +54,16 @@ impl Args {
             super::hosts::forget(app, dir);
         }
         app.finish(None, report)
+    }
+
+    /// Removes a `.lab` that is a copy, or came from elsewhere; no machine is reached by it.
+    fn discard(self, app: &App, context: &Context<'_>, place: &Place, found: &Found) -> Result<Status> {
+        if let Some(refusal) = found.refusal() {
+            app.ui.warn(refusal.message(), None);
+        }
+        self.consent.ask(app, "Remove what lab makes in this .lab? No machine is touched.")?;
+        down::remove_unbelieved(context, place)?;
+        Ok(0)
     }
 
     /// Removes what is left of a lab whose state is damaged.

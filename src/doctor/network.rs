@@ -4,6 +4,9 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 
 use super::{Check, Outcome, Subject};
+use crate::cancel::Cancel;
+use crate::lab::disk::{Register, Wait};
+use crate::lab::tell::event::Silent;
 use crate::lab::disk::ports;
 use crate::labfile::model::{Labfile, NetworkKind};
 use crate::provider::virtualbox::ranges::{self, Range, Route};
@@ -28,20 +31,21 @@ pub(super) fn checks(subject: &Subject<'_>, provider: Option<&str>) -> Vec<Check
 /// The Labfile's forwards, and ports for the machines' ssh.
 fn ports_of(subject: &Subject<'_>, labfile: &Labfile) -> Vec<Check> {
     const NAME: &str = "ports";
-    let claims = ports::claims(subject.home).unwrap_or_default();
+    let cancel = Cancel::new();
+    let register = Register::of(subject.home, Wait { cancel: &cancel, sink: &Silent });
     let mine = subject.lab.state().map(|state| state.lab_id.as_str());
-    let own = |port: u16| claims.iter().any(|claim| claim.port == port && Some(claim.lab_id.as_str()) == mine);
+    let others = ports::of_others(&register, subject.home, mine).unwrap_or_default();
+    let own = mine.map_or(Ok(Vec::new()), |lab_id| ports::of_lab(subject.home, lab_id)).unwrap_or_default();
     let mut checks = Vec::new();
     let mut fine = Vec::new();
     for machine in &labfile.machines {
         for forward in &machine.forwards {
             let port = forward.host;
-            let theirs =
-                claims.iter().find(|claim| claim.port == port && Some(claim.lab_id.as_str()) != mine);
-            let taken = if own(port) {
+            let theirs = others.iter().find(|(claimed, _)| *claimed == port);
+            let taken = if own.contains(&port) {
                 None
-            } else if let Some(claim) = theirs {
-                Some(format!("it belongs to the lab in {}", claim.lab_dir.display()))
+            } else if let Some((_, dir)) = theirs {
+                Some(format!("it belongs to the lab in {}", dir.display()))
             } else {
                 TcpListener::bind((Ipv4Addr::LOCALHOST, port)).err().map(|error| match error.kind() {
                     ErrorKind::PermissionDenied => "only root may listen on it".to_owned(),

@@ -108,15 +108,23 @@ impl<'a> Choice<'a> {
     }
 }
 
+/// The machines that still run of the lab of `files`, whose `.lab` was deleted. `own` is what its provider decided of it.
+///
+/// # Errors
+/// Those of the providers.
+pub(super) fn strays(files: &LabFiles, context: &Context<'_>, own: &Block) -> Result<Vec<String>> {
+    let (machines, kept) = (files.machines(), files.kept());
+    let lost = Lost { machines: &machines, kept: &kept, own: Some(own) };
+    let each = all(context).into_iter().map(|provider| provider.strays(lost, &context.cancel));
+    Ok(each.collect::<Result<Vec<_>>>()?.concat())
+}
+
 /// Has no provider keep machines of the lab of `files`, which is without a state.
 ///
 /// # Errors
 /// Those of a provider that has such machines and cannot let go of them.
-pub(super) fn forget(files: &LabFiles, context: &Context<'_>) -> Result<()> {
+pub(super) fn forget(files: &LabFiles, context: &Context<'_>, own: Option<&Block>) -> Result<()> {
     let (machines, kept) = (files.machines(), files.kept());
-    let lost = |own: Option<&Block>| -> Result<()> {
-        let lost = Lost { machines: &machines, kept: &kept, own };
-        all(context).iter().try_for_each(|provider| provider.forget(lost, &context.cancel))
-    };
-    lost(None)
+    let lost = Lost { machines: &machines, kept: &kept, own };
+    all(context).iter().try_for_each(|provider| provider.forget(lost, &context.cancel))
 }

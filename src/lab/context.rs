@@ -7,6 +7,7 @@ use crate::guest::Guests;
 use crate::provider::table::Table;
 
 use super::disk::files::Home;
+use super::disk::{Register, Wait};
 use super::disk::log::LabLog;
 use super::tell::event::{Bytes, Event, Sink};
 
@@ -29,6 +30,16 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// How this command waits for what another has.
+    pub fn wait(&self) -> Wait<'_> {
+        Wait { cancel: &self.cancel, sink: self.sink }
+    }
+
+    /// The labs of this user.
+    pub fn register(&self) -> Register<'_> {
+        Register::of(&self.home, self.wait())
+    }
+
     /// Does `work` on the box `name`, telling how far it is.
     ///
     /// # Errors

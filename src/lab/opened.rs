@@ -1,5 +1,6 @@
 //! A lab that exists, or is about to: its Labfile, its state, its provider.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::boxes::catalogue::Catalogue;
@@ -7,15 +8,15 @@ use crate::error::Result;
 use crate::guest::keys::LabKey;
 use crate::labfile::Labfile;
 use crate::labfile::model::{Machine, NetworkKind};
-use crate::provider::{Block, MachineSpec, PowerState, PrivateNetwork, Provider};
+use crate::provider::{Block, BoxRef, MachineSpec, PowerState, PrivateNetwork, Provider};
 
 use super::choose;
 use super::context::Context;
-use super::disk::Place;
 use super::disk::files::LabFiles;
 use super::disk::lock::Lock;
 use super::disk::ports::Ports;
-use super::disk::state::{self, State};
+use super::disk::state::{self, Record, State};
+use super::disk::{self, Entry, Found, Place, remove};
 use super::select::select;
 
 /// A lab that exists, or is about to.
@@ -26,7 +27,7 @@ pub struct Lab<'a> {
     pub(super) labfile: Result<Labfile>,
     pub(super) store: state::Store,
     pub(super) provider: Box<dyn Provider>,
-    pub(super) ports: Ports,
+    pub(super) ports: Ports<'a>,
     pub(super) lock: Option<Lock>,
     /// The lab's key, once it has been asked for.
     key: Mutex<Option<LabKey>>,
@@ -43,38 +44,53 @@ impl<'a> Lab<'a> {
     /// [`crate::error::Kind::LabLocked`], those of reading the state, and [`crate::error::Kind::NoProvider`].
     pub fn open(context: &'a Context<'a>, place: Place, change: bool) -> Result<Option<Self>> {
         let files = place.files();
+        let own = match find(context, &place)? {
+            Found::Deleted(entry) => {
+                if change {
+                    end_strays(context, &files, &entry)?;
+                }
+                return Ok(None);
+            }
+            found => own_of(found)?,
+        };
         if !files.root().is_dir() {
             if change {
                 // Somebody has removed it without `lab destroy`.
-                choose::forget(&files, context)?;
+                choose::forget(&files, context, None)?;
             }
             return Ok(None);
         }
-        let take = || Lock::take(&files.lock(), &context.command, &context.cancel, context.sink);
+        let take = || Lock::take(&files, &context.command, context.wait());
         let lock = if change { Some(take()?) } else { None };
         if change {
             context.log.begin(&files.log(), &context.command);
         }
-        let Some(state) = state::read(&files.state())? else {
+        let Some(mut state) = state::read(&files.state())? else {
             if let Some(lock) = lock {
                 // A command was killed before it had made anything, or the state is lost.
-                choose::forget(&files, context)?;
-                files.remove_all(lock)?;
+                choose::forget(&files, context, Some(&own))?;
+                remove_all(context, &files, lock)?;
             }
             return Ok(None);
         };
         let provider = choose::by_name(&state.provider, context)?;
-        Ok(Some(Self::with_state(context, place, lock, state, provider)))
+        if !own.is_empty() {
+            state.own = own;
+        }
+        Self::with_state(context, place, lock, state, provider).map(Some)
     }
 
     /// The lab at `place` with what has been read or decided of it.
+    ///
+    /// # Errors
+    /// Those of writing it down in the register of labs, where it is locked.
     pub fn with_state(
         context: &'a Context<'a>,
         place: Place,
         lock: Option<Lock>,
         mut state: State,
         provider: Box<dyn Provider>,
-    ) -> Self {
+    ) -> Result<Self> {
         let files = place.files();
         if state.name.is_empty()
             && let Ok(labfile) = &place.labfile
@@ -82,17 +98,39 @@ impl<'a> Lab<'a> {
             // Of a release that did not keep it; on disk with the next change.
             (state.name, state.network) = shape(labfile);
         }
-        Lab {
+        let lab = Lab {
             provider,
-            ports: Ports::of(&context.home, &state.lab_id, &place.dir),
-            store: state::Store::opened(files.state(), state),
+            ports: Ports::of(&context.home, &state.lab_id, context.wait()),
+            store: state::Store::opened(context.home.clone(), files.state(), state),
             labfile: place.labfile,
             key: Mutex::new(None),
             catalogue: OnceLock::new(),
             context,
             files,
             lock,
+        };
+        if lab.lock.is_some() {
+            lab.note_in_register()?;
         }
+        Ok(lab)
+    }
+
+    /// Writes down in the register of labs what the state says.
+    ///
+    /// # Errors
+    /// Those of [`super::disk::Register::enter`].
+    pub(super) fn note_in_register(&self) -> Result<()> {
+        let dir = self.files.root().parent().unwrap_or(self.files.root());
+        let entry = self.store.look(|state| {
+            let machine = |(name, record): (&String, &Record)| {
+                let BoxRef { name: image, digest } = record.image.clone();
+                (name.clone(), disk::Machine { id: record.id.clone(), digest, image })
+            };
+            let machines = state.machines.iter().map(machine).collect();
+            let own = state.own.as_value().clone();
+            Entry { own, machines, ..Entry::new(&state.lab_id, dir, &state.provider) }
+        });
+        self.context.register().enter(&entry)
     }
 
     /// The lab's key. Whoever asks first makes it, where there is none; the others wait for it.
@@ -179,6 +217,59 @@ impl<'a> Lab<'a> {
             let named = self.labfile.as_ref().ok().and_then(|labfile| labfile.catalogue.as_deref());
             Catalogue::load(named).unwrap_or_default()
         })
+    }
+}
+
+/// Whose lab stands at `place`. One that was moved is written down where it is now.
+///
+/// # Errors
+/// Why it is not to be entered: it is a copy, or came from elsewhere.
+pub(super) fn find(context: &Context<'_>, place: &Place) -> Result<Found> {
+    let found = context.register().find(&place.dir)?;
+    if let Some(refusal) = found.refusal() {
+        return Err(refusal);
+    }
+    if let Found::Moved { entry, .. } = &found {
+        context.register().enter(entry)?;
+    }
+    Ok(found)
+}
+
+/// What the provider decided of a lab that was found.
+pub(super) fn own_of(found: Found) -> Result<Block> {
+    match found {
+        Found::Ours(entry) | Found::Moved { entry, .. } => Block::of(&entry.own),
+        _ => Ok(Block::default()),
+    }
+}
+
+/// Ends what still runs of a lab whose `.lab` was deleted, and forgets the lab.
+///
+/// # Errors
+/// Those of the providers.
+pub(super) fn end_strays(context: &Context<'_>, files: &LabFiles, entry: &Entry) -> Result<()> {
+    let own = Block::of(&entry.own)?;
+    for name in choose::strays(files, context, &own)? {
+        context.sink.note(format!("{name}: still ran though its files were deleted; it is ended now"));
+    }
+    choose::forget(files, context, Some(&own))?;
+    Ports::of(&context.home, &entry.lab_id, context.wait()).release_all()?;
+    context.register().leave(&entry.lab_id)
+}
+
+/// Removes `.lab/`, the lock in it last, and says what else is in it.
+///
+/// # Errors
+/// Those of [`remove::lab`].
+pub(super) fn remove_all(context: &Context<'_>, files: &LabFiles, lock: Lock) -> Result<()> {
+    tell_what_stays(context, &remove::lab(files, lock, &context.providers.files())?);
+    Ok(())
+}
+
+/// Says what is in a lab's folder that lab did not make.
+pub(super) fn tell_what_stays(context: &Context<'_>, left: &[PathBuf]) {
+    for path in left {
+        context.sink.note(format!("{} was not made by lab, and stays", path.display()));
     }
 }
 

@@ -59,6 +59,11 @@ impl From<LoadError> for Error {
     }
 }
 
+/// Whether a machine can have this name: it becomes a host name, and a part of paths.
+pub fn is_machine_name(name: &str) -> bool {
+    check::names::is_machine(name)
+}
+
 /// Reads and checks the Labfile at `path`.
 ///
 /// # Errors

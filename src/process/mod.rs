@@ -6,6 +6,7 @@
 
 mod calls;
 mod lines;
+mod proof;
 mod pump;
 mod usage;
 mod words;
@@ -23,6 +24,7 @@ use crate::error::{Error, Kind, Result};
 use calls::Running;
 pub use calls::{Call, Moment, listen};
 use lines::LineBuffer;
+pub use proof::{Process, kill, process, processes};
 use pump::NoFeed;
 pub use usage::{Usage, usage};
 pub use words::{describe, find_on_path, quote};

@@ -140,6 +140,11 @@ impl Block {
         value.map(Block).map_err(|error| Error::internal(format!("a provider's data: {error}")))
     }
 
+    /// It, for whoever keeps it.
+    pub fn as_value(&self) -> &serde_json::Value {
+        &self.0
+    }
+
     /// Whether nothing has been put in.
     pub fn is_empty(&self) -> bool {
         self.0.is_null()

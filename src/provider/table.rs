@@ -12,6 +12,8 @@ pub struct Entry {
     pub make: fn(SharedDir) -> Box<dyn Provider>,
     /// Whether it is taken where nobody asks for a provider.
     pub automatic: bool,
+    /// The names of all files that it makes in a machine's folder; `*` stands for any end.
+    pub files: &'static [&'static str],
     /// Whether the catalogue may have settings of it for a box.
     pub box_settings: bool,
 }
@@ -48,6 +50,13 @@ impl Table {
             Error::new(Kind::NoProvider, format!("there is no provider {name}"))
                 .hint(format!("there are: {}", self.names().join(", ")))
         })
+    }
+
+    /// The names of all files that it makes in a machine's folder; `*` stands for any end.
+    pub files: &'static [&'static str],
+    /// The names of all files that providers make in a machine's folder.
+    pub fn files(&self) -> Vec<&'static str> {
+        self.entries().flat_map(|entry| entry.files).copied().collect()
     }
 
     /// Whether the catalogue may have settings of the provider called `name` for a box.

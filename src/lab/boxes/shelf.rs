@@ -7,7 +7,6 @@ use crate::boxes::{Entry, Leftover, Removed, Store, Verified};
 use crate::error::{Error, Kind, Result};
 use crate::provider::Provider;
 
-use crate::lab::disk::ports;
 use crate::lab::Context;
 use crate::lab::choose;
 
@@ -226,9 +225,9 @@ impl<'a> Shelf<'a> {
     /// The machines of all labs of this home, by the digest of their box.
     fn users(&self) -> Result<Vec<(String, User)>> {
         let mut users = Vec::new();
-        for (lab, state) in ports::labs(&self.context.home)? {
-            for (machine, record) in state.machines {
-                users.push((record.image.digest, User { lab: lab.clone(), machine }));
+        for lab in self.context.register().labs()? {
+            for (machine, made) in lab.machines {
+                users.push((made.digest, User { lab: lab.dir.clone(), machine }));
             }
         }
         Ok(users)

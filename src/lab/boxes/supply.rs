@@ -10,6 +10,7 @@ use crate::labfile::model::Machine;
 
 use crate::lab::disk::lock::Lock;
 use crate::lab::disk::state::{self, State};
+use crate::lab::opened;
 use crate::lab::{Context, Place};
 use crate::provider::BoxRef;
 
@@ -140,12 +141,13 @@ pub fn update(context: &Context<'_>, place: &Place, name: Option<&str>) -> Resul
             .hint(format!("it asks for {}", names.join(", "))));
     }
     let files = place.files();
+    opened::find(context, place)?;
     let existed = files.root().exists();
-    let lock = Lock::take(&files.lock(), &context.command, &context.cancel, context.sink)?;
+    let lock = Lock::take(&files, &context.command, context.wait())?;
     let moved = update_locked(context, place, &labfile, name);
     if !existed {
         // A lab without machines has no folder.
-        files.remove_all(lock)?;
+        opened::remove_all(context, &files, lock)?;
     }
     moved
 }

@@ -1,14 +1,13 @@
 //! Every file name that `lab` uses on disk, in one place.
 //!
 //! - `.lab/` beside the Labfile: what one lab knows of itself. Gone after `lab destroy`.
-//! - `LAB_HOME`: what all labs share (boxes, base images, port claims).
+//! - `LAB_HOME`: what all labs share (boxes, base images, the registers of labs and of ports, the secret).
 
 use std::path::{Path, PathBuf};
 
 use crate::boxes::pins;
-use super::lock::Lock;
 use crate::error::{Error, Kind, Result};
-use crate::unlink;
+use crate::{atomic, nofollow};
 
 /// The environment variable that moves [`Home`].
 pub const HOME_VARIABLE: &str = "LAB_HOME";
@@ -21,7 +20,7 @@ pub struct LabFiles {
 
 impl LabFiles {
     /// The name of the folder.
-    pub const NAME: &'static str = ".lab";
+    pub const NAME: &'static str = nofollow::LAB_DIR;
 
     /// The files of the lab whose Labfile stands in `dir`.
     pub fn beside(dir: &Path) -> Self {
@@ -31,6 +30,50 @@ impl LabFiles {
     /// `.lab/` itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Makes `.lab/`, for this user alone and unseen by git: keys and disks lie in it.
+    ///
+    /// # Errors
+    /// [`Kind::Io`], where a link or a file is in its place as well; [`Kind::DiskFull`].
+    pub fn make(&self) -> Result<()> {
+        make(&self.root)?;
+        let ignore = self.gitignore();
+        if ignore.symlink_metadata().is_err() {
+            atomic::write(&ignore, b"*\n")?;
+        }
+        Ok(())
+    }
+
+    /// Makes a machine's own folder, for this user alone.
+    ///
+    /// # Errors
+    /// Those of [`LabFiles::make`]; [`Kind::StateDamaged`] for a name that no machine can have.
+    pub fn make_machine(&self, name: &str) -> Result<PathBuf> {
+        self.check_name(name)?;
+        let dir = self.machine(name);
+        make(&dir)?;
+        Ok(dir)
+    }
+
+    /// Whether `name` can be a part of a path in the lab.
+    ///
+    /// # Errors
+    /// [`Kind::StateDamaged`] for a name that no machine can have.
+    pub fn check_name(&self, name: &str) -> Result<()> {
+        if crate::labfile::is_machine_name(name) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::StateDamaged,
+            format!("no machine can be called {name:?}, and the lab's state has one of that name"),
+        )
+        .hint("`lab destroy` removes the lab"))
+    }
+
+    /// Keeps git from seeing `.lab/`.
+    pub fn gitignore(&self) -> PathBuf {
+        self.root.join(".gitignore")
     }
 
     /// Which boxes the lab is held to; the one file that stands beside the Labfile and stays.
@@ -89,28 +132,6 @@ impl LabFiles {
         self.machine(name).join("known_hosts")
     }
 
-    /// Removes `.lab/`, the lock in it last.
-    ///
-    /// # Errors
-    /// [`Kind::Io`].
-    pub fn remove_all(&self, lock: Lock) -> Result<()> {
-    let root = self.root();
-    let lock_path = self.lock();
-    let entries = std::fs::read_dir(root).map_err(|source| Error::io("read the folder", root, &source))?;
-    for entry in entries.filter_map(Result::ok).filter(|entry| entry.path() != lock_path) {
-        let path = entry.path();
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            unlink::folder(&path)?;
-        } else {
-            std::fs::remove_file(&path).map_err(|source| Error::io("remove", &path, &source))?;
-        }
-    }
-    lock.remove()?;
-    // Not empty any more: another command has begun a new lab here in this instant.
-    let _ = std::fs::remove_dir(root);
-    Ok(())
-}
-
     /// What the first-boot set-up said.
     pub fn setup_log(&self, name: &str) -> PathBuf {
         self.machine(name).join("setup.log")
@@ -164,6 +185,34 @@ impl Home {
         self.root.join("bases")
     }
 
+    /// Makes the folder, for this user alone: it holds the secret and the registers.
+    ///
+    /// # Errors
+    /// [`Kind::Io`].
+    pub fn make(&self) -> Result<()> {
+        if !self.root.is_dir() {
+            let parent = self.root.parent().unwrap_or(Path::new("."));
+            std::fs::create_dir_all(parent)
+                .map_err(|source| Error::io("create the folder", parent, &source))?;
+        }
+        make(&self.root)
+    }
+
+    /// Which labs there are.
+    pub fn labs(&self) -> PathBuf {
+        self.root.join("labs.json")
+    }
+
+    /// Held while [`Home::labs`] is read and written.
+    pub fn labs_lock(&self) -> PathBuf {
+        self.root.join("labs.lock")
+    }
+
+    /// What seals the states of labs: 32 random bytes.
+    pub fn secret(&self) -> PathBuf {
+        self.root.join("secret")
+    }
+
     /// Which lab claims which port.
     pub fn ports(&self) -> PathBuf {
         self.root.join("ports.json")
@@ -172,5 +221,27 @@ impl Home {
     /// Held while [`Home::ports`] is read and written.
     pub fn ports_lock(&self) -> PathBuf {
         self.root.join("ports.lock")
+    }
+}
+
+fn make(dir: &Path) -> Result<()> {
+    nofollow::make_dir(dir).map_err(|source| nofollow::error("create the folder", dir, &source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lab_is_unseen_by_git_from_the_first_moment_and_a_machines_name_stays_in_it() {
+        let root = tempfile::tempdir().unwrap();
+        let files = LabFiles::beside(root.path());
+        files.make().unwrap();
+        assert_eq!(std::fs::read_to_string(root.path().join(".lab/.gitignore")).unwrap(), "*\n");
+        files.make().unwrap();
+        assert!(files.make_machine("web1").unwrap().is_dir());
+        for name in ["../x", "", ".", "..", "a/b", "a\nb", "/etc"] {
+            assert_eq!(files.make_machine(name).unwrap_err().kind(), Kind::StateDamaged, "{name}");
+        }
     }
 }

@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::nofollow;
 
 use crate::lab::tell::redact;
 
@@ -82,7 +83,8 @@ impl LabLog {
 
 /// The logs of a lab that there are, the older one first.
 pub fn files(path: &Path) -> Vec<PathBuf> {
-    [older(path), path.to_owned()].into_iter().filter(|path| path.is_file()).collect()
+    let is_there = |path: &PathBuf| path.symlink_metadata().is_ok_and(|seen| seen.is_file());
+    [older(path), path.to_owned()].into_iter().filter(is_there).collect()
 }
 
 fn older(path: &Path) -> PathBuf {
@@ -101,7 +103,7 @@ fn entry(text: &str) -> String {
 }
 
 fn append(path: &Path, entry: &str) -> io::Result<()> {
-    let open = |path: &Path| File::options().append(true).open(path);
+    let open = |path: &Path| nofollow::append(path, false);
     // Somebody may be putting it aside at this moment.
     let mut file = open(path).or_else(|_| open(&older(path)))?;
     file.write_all(entry.as_bytes())?;
@@ -122,11 +124,7 @@ fn put_aside(path: &Path, file: &File) -> io::Result<()> {
 
 /// Makes it for this user alone, where it is not there.
 fn create(path: &Path) -> io::Result<()> {
-    let mut options = File::options();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    nofollow::append(path, true).map(drop)
 }
 
 #[cfg(test)]

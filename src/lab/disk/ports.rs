@@ -1,19 +1,20 @@
 //! Which ports of this computer belong to which lab.
 //!
-//! A port is free when no other lab claims it and nothing listens on it. Claims outlive `halt`, so
-//! that a machine keeps its ports; the claims of labs whose folder is gone are dropped.
+//! A port is free when no other lab claims it and nothing listens on it. Claims outlive `halt`, so that a machine keeps its
+//! ports. The claims of labs that the register of labs does not know are dropped; a lab that is not where it was keeps
+//! its own until another one needs them.
 
-use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Kind, Result};
-
+use super::entry::{Entry, FolderId};
 use super::files::{Home, LabFiles};
-use super::state;
+use super::register::Register;
+use super::wait::Wait;
+use crate::error::{Error, Kind, Result};
 use crate::provider::Claims;
 use crate::{atomic, versioned};
 
@@ -23,8 +24,8 @@ pub const SSH_RANGE: RangeInclusive<u16> = 2200..=2999;
 /// lie below the range that systems give to outgoing connections.
 pub const NETWORK_RANGE: RangeInclusive<u16> = 20000..=29999;
 
-/// The format's version.
-const VERSION: u32 = 1;
+/// The format's version. Version 1 named the lab's folder in each claim, which now stands in the register of labs.
+const VERSION: u32 = 2;
 
 /// What a port is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,39 +39,43 @@ pub enum Purpose {
     Network,
 }
 
-/// A port, and the lab that has it.
+/// A port that a lab has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// The port.
     pub port: u16,
     /// What it is for.
     pub purpose: Purpose,
-    /// The lab's id.
+    /// Whose it is.
     pub lab_id: String,
-    /// The folder of its Labfile.
-    pub lab_dir: PathBuf,
-    /// The machine, unless it is the lab's.
+    /// Which machine's; `None` where it is for the whole lab.
     pub machine: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Register {
+struct Listed {
     version: u32,
     claims: Vec<Claim>,
 }
 
 /// One lab's view of the register of ports.
 #[derive(Debug, Clone)]
-pub struct Ports {
+pub struct Ports<'a> {
     home: Home,
     lab_id: String,
-    lab_dir: PathBuf,
+    wait: Wait<'a>,
 }
 
-impl Ports {
-    /// The ports of the lab `lab_id`, whose Labfile stands in `lab_dir`.
-    pub fn of(home: &Home, lab_id: &str, lab_dir: &Path) -> Self {
-        Ports { home: home.clone(), lab_id: lab_id.to_owned(), lab_dir: lab_dir.to_owned() }
+/// The register of ports, while it is changed.
+struct Open<'r> {
+    claims: &'r mut Vec<Claim>,
+    labs: Vec<Entry>,
+}
+
+impl<'a> Ports<'a> {
+    /// The ports of the lab `lab_id`, which stands in the register of labs.
+    pub fn of(home: &Home, lab_id: &str, wait: Wait<'a>) -> Self {
+        Ports { home: home.clone(), lab_id: lab_id.to_owned(), wait }
     }
 
     /// Claims the first free port of `range`.
@@ -83,17 +88,22 @@ impl Ports {
         purpose: Purpose,
         machine: Option<&str>,
     ) -> Result<u16> {
-        self.with_register(|claims| {
-            let free = |port: &u16| {
-                !claims.iter().any(|claim| claim.port == *port)
-                    && (purpose == Purpose::Network || can_listen(*port))
+        self.with_register(|open| {
+            let can_be_had = |port: &u16| purpose == Purpose::Network || can_listen(*port);
+            let claimed = |port: u16| open.claims.iter().find(move |claim| claim.port == port);
+            let free = range.clone().find(|port| claimed(*port).is_none() && can_be_had(port));
+            let left = || {
+                range.clone().find(|port| {
+                    claimed(*port).is_none_or(|claim| self.is_left(&open.labs, claim)) && can_be_had(port)
+                })
             };
-            let port = range.clone().find(free).ok_or_else(|| {
+            let port = free.or_else(left).ok_or_else(|| {
                 let (first, last) = (range.start(), range.end());
                 Error::new(Kind::PortTaken, format!("all ports from {first} to {last} are taken"))
                     .hint("`lab destroy` in the folders of labs that you do not need any more frees theirs")
             })?;
-            claims.push(self.claim(port, purpose, machine));
+            open.claims.retain(|claim| claim.port != port);
+            open.claims.push(self.claim(port, purpose, machine));
             Ok(port)
         })
     }
@@ -103,13 +113,14 @@ impl Ports {
     /// # Errors
     /// [`Kind::PortTaken`], naming the lab and machine that have it where that is known.
     pub fn claim_exactly(&self, port: u16, purpose: Purpose, machine: &str) -> Result<()> {
-        self.with_register(|claims| {
+        self.with_register(|open| {
             let ours = self.claim(port, purpose, Some(machine));
             // Networks are numbered by UDP ports, which do not get into the way of TCP.
             let collides =
-                |claim: &&Claim| claim.port == port && claim.purpose != Purpose::Network && **claim != ours;
-            if let Some(claim) = claims.iter().find(collides) {
-                return Err(with_port_hints(self.collision(claim)));
+                |claim: &Claim| claim.port == port && claim.purpose != Purpose::Network && *claim != ours;
+            let other = open.claims.iter().find(|claim| collides(claim));
+            if let Some(claim) = other.filter(|claim| !self.is_left(&open.labs, claim)) {
+                return Err(with_port_hints(self.collision(&open.labs, claim)));
             }
             if !can_listen(port) {
                 let error = Error::new(
@@ -118,8 +129,9 @@ impl Ports {
                 );
                 return Err(with_port_hints(error));
             }
-            if !claims.contains(&ours) {
-                claims.push(ours);
+            open.claims.retain(|claim| !collides(claim));
+            if !open.claims.contains(&ours) {
+                open.claims.push(ours);
             }
             Ok(())
         })
@@ -127,8 +139,8 @@ impl Ports {
 
     /// Gives up a machine's claims of one purpose.
     pub fn release(&self, machine: &str, purpose: Purpose) -> Result<()> {
-        self.with_register(|claims| {
-            claims.retain(|claim| {
+        self.with_register(|open| {
+            open.claims.retain(|claim| {
                 claim.lab_id != self.lab_id
                     || claim.machine.as_deref() != Some(machine)
                     || claim.purpose != purpose
@@ -139,59 +151,66 @@ impl Ports {
 
     /// Gives up everything that the lab claims.
     pub fn release_all(&self) -> Result<()> {
-        self.with_register(|claims| {
-            claims.retain(|claim| claim.lab_id != self.lab_id);
+        self.with_register(|open| {
+            open.claims.retain(|claim| claim.lab_id != self.lab_id);
             Ok(())
         })
     }
 
-    fn collision(&self, claim: &Claim) -> Error {
+    /// Whether a claim is another lab's that is not where it was: it finds itself another port, should it come back.
+    fn is_left(&self, labs: &[Entry], claim: &Claim) -> bool {
+        let entry = labs.iter().find(|entry| entry.lab_id == claim.lab_id);
+        claim.lab_id != self.lab_id
+            && entry.is_none_or(|entry| FolderId::of(LabFiles::beside(&entry.dir).root()).is_none())
+    }
+
+    fn collision(&self, labs: &[Entry], claim: &Claim) -> Error {
         let (port, machine) = (claim.port, claim.machine.as_deref().unwrap_or("?"));
         if claim.lab_id == self.lab_id {
             let what = if claim.purpose == Purpose::Ssh { "ssh" } else { "a forward" };
-            Error::new(Kind::PortTaken, format!("port {port} is in use for {what} of {machine} in this lab"))
-        } else {
-            Error::new(
+            return Error::new(
                 Kind::PortTaken,
-                format!("port {port} belongs to the machine {machine} of another lab"),
-            )
-            .detail(format!("that lab is in {}", claim.lab_dir.display()))
+                format!("port {port} is in use for {what} of {machine} in this lab"),
+            );
+        }
+        let error = Error::new(
+            Kind::PortTaken,
+            format!("port {port} belongs to the machine {machine} of another lab"),
+        );
+        match labs.iter().find(|entry| entry.lab_id == claim.lab_id) {
+            Some(entry) => error.detail(format!("that lab is in {}", entry.dir.display())),
+            None => error,
         }
     }
 
     fn claim(&self, port: u16, purpose: Purpose, machine: Option<&str>) -> Claim {
-        Claim {
-            port,
-            purpose,
-            lab_id: self.lab_id.clone(),
-            lab_dir: self.lab_dir.clone(),
-            machine: machine.map(str::to_owned),
-        }
+        Claim { port, purpose, lab_id: self.lab_id.clone(), machine: machine.map(str::to_owned) }
     }
 
-    /// Reads the register, lets `work` change it, and writes it, under its lock, which is held for
-    /// milliseconds only and therefore waited for without a word.
-    fn with_register<T>(&self, work: impl FnOnce(&mut Vec<Claim>) -> Result<T>) -> Result<T> {
+    /// Reads the register, lets `work` change it, and writes it, under its lock, which is held for milliseconds.
+    fn with_register<T>(&self, work: impl FnOnce(&mut Open<'_>) -> Result<T>) -> Result<T> {
         let dir = self.home.root();
-        std::fs::create_dir_all(dir).map_err(|source| Error::io("create the folder", dir, &source))?;
-        let lock_path = self.home.ports_lock();
-        let lock = File::options().write(true).create(true).truncate(false).open(&lock_path);
-        let lock = lock.map_err(|source| Error::io("open", &lock_path, &source))?;
-        lock.lock().map_err(|source| Error::io("lock", &lock_path, &source))?;
+        self.home.make()?;
+        let register = Register::of(&self.home, self.wait);
+        // Before the claims of the release before are written anew, without what they say of labs.
+        register.begin()?;
+        let _lock = self.wait.for_register(&self.home.ports_lock(), "the register of ports")?;
         sweep(dir);
         let path = self.home.ports();
-        let before = read(&path)?;
+        let (version, before) = read(&path)?;
         let mut claims = before.clone();
-        claims.retain(|claim| claim.lab_id == self.lab_id || is_alive(claim));
-        let result = work(&mut claims);
-        if claims != before {
-            versioned::write(&path, &Register { version: VERSION, claims })?;
+        let labs = register.labs()?;
+        let is_known = |claim: &Claim| labs.iter().any(|entry| entry.lab_id == claim.lab_id);
+        claims.retain(|claim| claim.lab_id == self.lab_id || is_known(claim));
+        let result = work(&mut Open { claims: &mut claims, labs });
+        if claims != before || version != VERSION {
+            versioned::write(&path, &Listed { version: VERSION, claims })?;
         }
         result
     }
 }
 
-impl Claims for Ports {
+impl Claims for Ports<'_> {
     fn ssh_port(&self, machine: &str) -> Result<u16> {
         // Of a command that was killed before it could write down what it had claimed, or taken by another program.
         self.release(machine, Purpose::Ssh)?;
@@ -199,8 +218,8 @@ impl Claims for Ports {
     }
 
     fn network_number(&self) -> Result<u16> {
-        self.with_register(|claims| {
-            claims.retain(|claim| claim.lab_id != self.lab_id || claim.purpose != Purpose::Network);
+        self.with_register(|open| {
+            open.claims.retain(|claim| claim.lab_id != self.lab_id || claim.purpose != Purpose::Network);
             Ok(())
         })?;
         self.claim_one_of(NETWORK_RANGE, Purpose::Network, None)
@@ -228,44 +247,42 @@ fn with_port_hints(error: Error) -> Error {
         .hint("or stop what uses the port, then run `lab up` again")
 }
 
-fn read(path: &Path) -> Result<Vec<Claim>> {
-    let register = versioned::read::<Register>(path, VERSION).map_err(|error| match error.kind() {
+fn read(path: &Path) -> Result<(u32, Vec<Claim>)> {
+    let claims = versioned::read::<Listed>(path, VERSION).map_err(|error| match error.kind() {
         Kind::StateDamaged => {
             error.hint("no lab depends on it alone: remove the file, then run the command again")
         }
         _ => error,
     })?;
-    Ok(register.map(|register| register.claims).unwrap_or_default())
+    Ok(claims.map_or((VERSION, Vec::new()), |register| (register.version, register.claims)))
 }
 
-/// All claims of ports of TCP.
+/// The ports on which other labs than `lab_id` are reached, each with the folder of its lab where that is known.
+///
+/// # Errors
+/// Those of reading the registers.
+pub fn of_others(register: &Register<'_>, home: &Home, lab_id: Option<&str>) -> Result<Vec<(u16, PathBuf)>> {
+    let (_, claims) = read(&home.ports())?;
+    let labs = register.labs()?;
+    let others = claims
+        .into_iter()
+        .filter(|claim| claim.purpose != Purpose::Network && Some(claim.lab_id.as_str()) != lab_id);
+    Ok(others
+        .filter_map(|claim| {
+            let entry = labs.iter().find(|entry| entry.lab_id == claim.lab_id)?;
+            Some((claim.port, entry.dir.clone()))
+        })
+        .collect())
+}
+
+/// The ports on which the lab `lab_id` is reached.
 ///
 /// # Errors
 /// Those of reading the register.
-pub fn claims(home: &Home) -> Result<Vec<Claim>> {
-    let mut claims = read(&home.ports())?;
-    claims.retain(|claim| claim.purpose != Purpose::Network);
-    Ok(claims)
-}
-
-/// The labs of this home that exist, by their folders: each claims at least its network.
-pub fn labs(home: &Home) -> Result<Vec<(PathBuf, state::State)>> {
-    let mut dirs: Vec<PathBuf> = read(&home.ports())?.into_iter().map(|claim| claim.lab_dir).collect();
-    dirs.sort();
-    dirs.dedup();
-    let state = |dir: PathBuf| Some((state::read(&LabFiles::beside(&dir).state()).ok()??, dir));
-    Ok(dirs.into_iter().filter_map(state).map(|(state, dir)| (dir, state)).collect())
-}
-
-/// Whether the lab that made a claim still exists.
-fn is_alive(claim: &Claim) -> bool {
-    let state = state::read(&LabFiles::beside(&claim.lab_dir).state());
-    match state {
-        Ok(Some(state)) => state.lab_id == claim.lab_id,
-        Ok(None) => false,
-        // Not readable for us does not mean gone.
-        Err(_) => true,
-    }
+pub fn of_lab(home: &Home, lab_id: &str) -> Result<Vec<u16>> {
+    let (_, claims) = read(&home.ports())?;
+    let own = claims.iter().filter(|claim| claim.purpose != Purpose::Network && claim.lab_id == lab_id);
+    Ok(own.map(|claim| claim.port).collect())
 }
 
 /// Whether nothing listens on `port` of 127.0.0.1.
@@ -276,27 +293,39 @@ pub fn can_listen(port: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cancel::Cancel;
+    use crate::lab::tell::event::Silent;
 
-    fn lab(home: &Home, root: &Path, id: &str) -> Ports {
-        let dir = root.join(id);
-        std::fs::create_dir_all(LabFiles::beside(&dir).root()).unwrap();
-        let state = state::State {
-            version: state::VERSION,
-            lab_id: id.to_owned(),
-            provider: "qemu".to_owned(),
-            run_dir: dir.clone(),
-            network_port: 20000,
-            machines: Default::default(),
-        };
-        state::Store::create(LabFiles::beside(&dir).state(), state).unwrap();
-        Ports::of(home, id, &dir)
+    /// A home, and as many labs in it as are asked for.
+    struct Class {
+        root: tempfile::TempDir,
+        home: Home,
+        cancel: Cancel,
+    }
+
+    impl Class {
+        fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            Class { home: Home::at(root.path().join("home")), root, cancel: Cancel::new() }
+        }
+
+        fn wait(&self) -> Wait<'_> {
+            Wait { cancel: &self.cancel, sink: &Silent }
+        }
+
+        fn lab(&self, id: &str) -> Ports<'_> {
+            let dir = self.root.path().join(id);
+            std::fs::create_dir(&dir).unwrap();
+            LabFiles::beside(&dir).make().unwrap();
+            Register::of(&self.home, self.wait()).enter(&Entry::new(id, &dir, "qemu")).unwrap();
+            Ports::of(&self.home, id, self.wait())
+        }
     }
 
     #[test]
     fn two_labs_never_share_a_port() {
-        let root = tempfile::tempdir().unwrap();
-        let home = Home::at(root.path().join("home"));
-        let (a, b) = (lab(&home, root.path(), "a"), lab(&home, root.path(), "b"));
+        let class = Class::new();
+        let (a, b) = (class.lab("a"), class.lab("b"));
         let first = a.claim_one_of(NETWORK_RANGE, Purpose::Network, None).unwrap();
         let second = b.claim_one_of(NETWORK_RANGE, Purpose::Network, None).unwrap();
         assert_ne!(first, second);
@@ -306,21 +335,22 @@ mod tests {
 
     #[test]
     fn a_claimed_forward_names_the_other_lab() {
-        let root = tempfile::tempdir().unwrap();
-        let home = Home::at(root.path().join("home"));
-        let (a, b) = (lab(&home, root.path(), "a"), lab(&home, root.path(), "b"));
+        let class = Class::new();
+        let (a, b) = (class.lab("a"), class.lab("b"));
         let port = a.claim_one_of(38000..=38999, Purpose::Ssh, Some("web1")).unwrap();
         let error = b.claim_exactly(port, Purpose::Forward, "web2").unwrap_err();
         assert_eq!(error.kind(), Kind::PortTaken);
         assert!(error.message().contains("web1"), "{error}");
-        assert!(error.details()[0].contains(&root.path().join("a").display().to_string()));
+        assert!(error.details()[0].ends_with("/a"), "{:?}", error.details());
+        let register = Register::of(&class.home, class.wait());
+        assert_eq!(of_others(&register, &class.home, Some("b")).unwrap()[0].0, port);
+        assert!(of_others(&register, &class.home, Some("a")).unwrap().is_empty());
     }
 
     #[test]
     fn a_listening_program_is_noticed() {
-        let root = tempfile::tempdir().unwrap();
-        let home = Home::at(root.path().join("home"));
-        let a = lab(&home, root.path(), "a");
+        let class = Class::new();
+        let a = class.lab("a");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let error = a.claim_exactly(port, Purpose::Forward, "web1").unwrap_err();
@@ -328,12 +358,51 @@ mod tests {
     }
 
     #[test]
-    fn the_claims_of_a_lab_that_is_gone_are_dropped() {
-        let root = tempfile::tempdir().unwrap();
-        let home = Home::at(root.path().join("home"));
-        let (a, b) = (lab(&home, root.path(), "a"), lab(&home, root.path(), "b"));
-        let port = a.claim_one_of(39000..=39999, Purpose::Forward, Some("web1")).unwrap();
-        std::fs::remove_dir_all(root.path().join("a")).unwrap();
+    fn a_lab_that_is_elsewhere_keeps_its_port_until_another_needs_it() {
+        let class = Class::new();
+        let (a, b) = (class.lab("a"), class.lab("b"));
+        let port = a.claim_one_of(39000..=39001, Purpose::Forward, Some("web1")).unwrap();
+        std::fs::rename(class.root.path().join("a"), class.root.path().join("moved")).unwrap();
+        let other = b.claim_one_of(39000..=39001, Purpose::Ssh, Some("web1")).unwrap();
+        assert_ne!(port, other);
         b.claim_exactly(port, Purpose::Forward, "web1").unwrap();
+    }
+
+    #[test]
+    fn the_claims_of_a_lab_that_nobody_knows_are_dropped_and_version_1_is_read() {
+        let class = Class::new();
+        let a = class.lab("a");
+        let old = r#"{"version":1,"claims":[
+            {"port":39100,"purpose":"ssh","lab_id":"a","lab_dir":"/x","machine":"web1"},
+            {"port":39101,"purpose":"ssh","lab_id":"nobody","lab_dir":"/y","machine":"web1"}]}"#;
+        std::fs::write(class.home.ports(), old).unwrap();
+        assert!(a.claim_exactly(39100, Purpose::Forward, "web1").is_err());
+        a.claim_exactly(39101, Purpose::Forward, "web1").unwrap();
+        let (version, claims) = read(&class.home.ports()).unwrap();
+        assert_eq!((version, claims.len()), (VERSION, 2), "{claims:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_another_holds_is_waited_for_with_a_word_and_ends_with_a_wish_to_stop() {
+        struct Heard(std::sync::Mutex<Vec<String>>, Cancel);
+        impl crate::lab::tell::event::Sink for Heard {
+            fn emit(&self, event: crate::lab::tell::event::Event) {
+                if let crate::lab::tell::event::Event::Note { text, .. } = event {
+                    self.0.lock().unwrap().push(text);
+                    self.1.cancel();
+                }
+            }
+        }
+        let class = Class::new();
+        class.lab("a");
+        let lock = crate::flock::open(&class.home.ports_lock()).unwrap();
+        lock.lock().unwrap();
+        let heard = Heard(Default::default(), class.cancel.clone());
+        let wait = Wait { cancel: &class.cancel, sink: &heard };
+        let error = Ports::of(&class.home, "a", wait).release_all().unwrap_err();
+        assert_eq!(error.kind(), Kind::Interrupted);
+        let heard = heard.0.into_inner().unwrap();
+        assert_eq!(heard, ["another program has the register of ports locked; waiting for it to end"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::provider::{PowerState, Wish};
 use crate::unlink;
 
@@ -40,8 +40,7 @@ impl Handle<'_> {
         let cancel = &lab.context.cancel;
         cancel.check()?;
         let mut state = self.settled(state)?;
-        let dir = lab.files.machine(self.name);
-        std::fs::create_dir_all(&dir).map_err(|source| Error::io("create the folder", &dir, &source))?;
+        lab.files.make_machine(self.name)?;
         if state == PowerState::Unclear {
             self.note("does not answer; starting it afresh");
             self.cut_power()?;

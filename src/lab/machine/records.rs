@@ -19,7 +19,8 @@ impl Lab<'_> {
     pub fn plan(&self) -> Result<()> {
         let (lab_id, known) = self.store.look(|state| (state.lab_id.clone(), state.own.clone()));
         let own = self.provider.plan_lab(&lab_id, &known, &self.ports)?;
-        self.store.update(|state| state.own = own)
+        self.store.update(|state| state.own = own)?;
+        self.note_in_register()
     }
 
     /// Decides ids, addresses and ports of machines that do not run, and writes them down. Ports that

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use crate::error::{Error, Kind, Result};
 use crate::provider::PowerState;
-use crate::unlink;
 
 use super::each::alone;
 use crate::lab::choose;
+use crate::lab::disk::{Found, remove};
+use crate::lab::opened;
 use crate::lab::disk::lock::Lock;
 use crate::lab::disk::ports::{Ports, Purpose};
 use crate::lab::disk::state;
@@ -71,10 +72,12 @@ impl Lab<'_> {
                 let kept = spec.kept_dir.display();
                 machine.note(format!("disks in its folder that lab did not make are now in {kept}"));
             }
-            unlink::folder(&self.files.machine(machine.name))?;
+            let left = remove::machine(&self.files, machine.name, &self.context.providers.files())?;
+            opened::tell_what_stays(self.context, &left);
             self.ports.release(machine.name, Purpose::Ssh)?;
             self.ports.release(machine.name, Purpose::Forward)?;
             self.store.update(|state| state.machines.remove(machine.name))?;
+            self.note_in_register()?;
             Ok(Outcome::Destroyed)
         });
         if self.store.look(|state| state.machines.is_empty()) {
@@ -85,10 +88,12 @@ impl Lab<'_> {
 
     /// Removes what a lab without machines still has: what its provider keeps, its ports, its own folder.
     pub(super) fn vanish(self) -> Result<()> {
-        self.provider.remove_lab(&self.store.snapshot().own)?;
+        let state = self.store.snapshot();
+        self.provider.remove_lab(&state.own)?;
         self.ports.release_all()?;
+        self.context.register().leave(&state.lab_id)?;
         match self.lock {
-            Some(lock) => self.files.remove_all(lock),
+            Some(lock) => opened::remove_all(self.context, &self.files, lock),
             None => Ok(()),
         }
     }
@@ -121,7 +126,8 @@ pub fn wreck(place: &Place) -> Option<Wreck> {
 /// the files. [`Kind::WrongState`] where the state is not damaged any more.
 pub fn clear(context: &Context<'_>, place: &Place) -> Result<()> {
     let files = place.files();
-    let lock = Lock::take(&files.lock(), &context.command, &context.cancel, context.sink)?;
+    let found = opened::find(context, place)?;
+    let lock = Lock::take(&files, &context.command, context.wait())?;
     context.log.begin(&files.log(), &context.command);
     let Some(Wreck { damage, machines }) = wreck(place) else {
         return Err(Error::new(Kind::WrongState, "another command has just changed the lab")
@@ -129,12 +135,28 @@ pub fn clear(context: &Context<'_>, place: &Place) -> Result<()> {
     };
     context.log.line(&format!("{}: {}", damage.message(), damage.details().join("; ")));
     let begun = Instant::now();
-    choose::forget(&files, context)?;
-    files.remove_all(lock)?;
+    let lab_id = match &found {
+        Found::Ours(entry) | Found::Moved { entry, .. } => Some(entry.lab_id.clone()),
+        _ => None,
+    };
+    choose::forget(&files, context, Some(&opened::own_of(found)?))?;
+    opened::remove_all(context, &files, lock)?;
     for machine in machines {
         let took = begun.elapsed();
         context.sink.emit(Event::Done { machine, outcome: Outcome::Destroyed, took });
     }
+    if let Some(lab_id) = lab_id {
+        context.register().leave(&lab_id)?;
+    }
     // Claims of labs that are gone go with any look at the register.
-    Ports::of(&context.home, "", &place.dir).release_all()
+    Ports::of(&context.home, "", context.wait()).release_all()
+}
+
+/// Removes a `.lab` that is not believed, and nothing else: no machine is reached through it.
+///
+/// # Errors
+/// Those of [`remove::unbelieved`].
+pub fn remove_unbelieved(context: &Context<'_>, place: &Place) -> Result<()> {
+    opened::tell_what_stays(context, &remove::unbelieved(&place.files(), &context.providers.files())?);
+    Ok(())
 }

@@ -17,7 +17,8 @@ use crate::lab::crew::Job;
 use crate::lab::disk::lock::Lock;
 use crate::lab::disk::state::{self, State};
 use crate::lab::machine::Until;
-use crate::lab::opened::shape;
+use crate::lab::disk::Found;
+use crate::lab::opened::{self, shape};
 use crate::lab::tell::event::Event;
 use crate::lab::{Context, Lab, Place, Report, select};
 
@@ -87,7 +88,11 @@ fn begin<'a>(
     machines: &[&Machine],
 ) -> Result<(Lab<'a>, Images, Option<Availability>)> {
     let files = place.files();
-    let lock = Lock::take(&files.lock(), &context.command, &context.cancel, context.sink)?;
+    let own = match opened::find(context, &place)? {
+        Found::Deleted(entry) => opened::end_strays(context, &files, &entry).map(|()| Block::default())?,
+        found => opened::own_of(found)?,
+    };
+    let lock = Lock::take(&files, &context.command, context.wait())?;
     context.log.begin(&files.log(), &context.command);
     let known = state::read(&files.state())?;
     let found = find(context, &place, labfile, options, machines, known.as_ref());
@@ -96,12 +101,15 @@ fn begin<'a>(
         (Err(error), Some(_)) => return Err(error),
         (Err(error), None) => {
             // The first error is the one to hear of.
-            let _ = files.remove_all(lock);
+            let _ = opened::remove_all(context, &files, lock);
             return Err(error);
         }
     };
     let is_new = known.is_none();
     let mut state = known.unwrap_or_else(|| new_state(provider.name()));
+    if !own.is_empty() {
+        state.own = own;
+    }
     let wanted = options.provider.as_deref().filter(|wanted| *wanted != "auto" && *wanted != state.provider);
     if let Some(wanted) = wanted {
         let message = format!("this lab's machines were made with {}", state.provider);
@@ -110,15 +118,15 @@ fn begin<'a>(
     }
     if is_new {
         (state.name, state.network) = shape(labfile);
-        state::create(&files.state(), &state)?;
+        state::write(&context.home, &files.state(), &state)?;
     }
-    let lab = Lab::with_state(context, place, Some(lock), state, provider);
+    let lab = Lab::with_state(context, place, Some(lock), state, provider)?;
     lab.store.update(|state| (state.name, state.network) = shape(labfile))?;
     Ok((lab, images, checked))
 }
 
 /// The boxes of new machines, the provider, and what it says of itself where it has been asked.
-type Found = (Images, Box<dyn Provider>, Option<Availability>);
+type Means = (Images, Box<dyn Provider>, Option<Availability>);
 
 fn find(
     context: &Context<'_>,
@@ -127,13 +135,13 @@ fn find(
     options: &Options,
     machines: &[&Machine],
     known: Option<&State>,
-) -> Result<Found> {
+) -> Result<Means> {
     context.guests.check_installed()?;
     if let Some(known) = known {
         let images = supply::boxes(context, place, labfile, machines, Some(known))?;
         return Ok((images, choose::by_name(&known.provider, context)?, None));
     }
-    choose::forget(&place.files(), context)?;
+    choose::forget(&place.files(), context, None)?;
     let wanted = options.provider.as_deref().or(labfile.provider.as_deref());
     let mut choice = Choice::of(wanted, context)?;
     let mut chosen = choice.next(&[])?;
@@ -210,6 +218,7 @@ impl Lab<'_> {
             let off =
                 pick(|state| matches!(state, PowerState::Absent | PowerState::Off | PowerState::Unclear));
             self.make_records(&off, images)?;
+            self.note_in_register()?;
             let names: Vec<String> = resting.iter().map(|machine| machine.name.clone()).collect();
             self.prepare(&names, checked)?;
         }

@@ -30,6 +30,11 @@ pub(in crate::labfile) fn machine(cx: &mut Cx<'_>, name: &At<String>) {
     }
 }
 
+/// Whether a machine can have this name.
+pub(in crate::labfile) fn is_machine(name: &str) -> bool {
+    fault(name).is_none() && !TAKEN.contains(&name)
+}
+
 /// Checks `[check.NAME]`'s NAME, which is typed as an argument.
 pub(in crate::labfile) fn check(cx: &mut Cx<'_>, name: &At<String>) {
     let well = fault(&name.value).is_none_or(|_| name.value.bytes().all(|b| b.is_ascii_digit()));

@@ -39,6 +39,10 @@ pub(super) const SNAPSHOTS: &str = "snapshots.json";
 /// Held by a `qemu-img` that changes the disk, see [`super::tags`].
 pub(super) const DISK_LOCK: &str = "disk.lock";
 
+/// All that lies in a machine's folder; `*` stands for any end.
+pub(super) const MADE: &[&str] =
+    &[DISK, SEED, LOG, CONSOLE, PID, BOARD, SUSPENDED, REWIND, SNAPSHOTS, DISK_LOCK, ".qemu-*"];
+
 /// How temporary folders of ours begin, in the machine's; leftovers are removed by `destroy`.
 const PART_PREFIX: &str = ".qemu-";
 

@@ -76,6 +76,7 @@ pub static ENTRY: Entry = Entry {
     name: "qemu",
     make: |shared| Box::new(Qemu::new(shared)),
     automatic: true,
+    files: files::MADE,
     box_settings: false,
 };
 

@@ -64,8 +64,8 @@ fn fallback_run_dir() -> PathBuf {
 /// Makes the run folder `dir`, and its parent, for this user alone.
 ///
 /// # Errors
-/// [`Kind::Io`] where it cannot be made, or where the parent (it may lie in `/tmp`) belongs to
-/// somebody else, who could then take our sockets away.
+/// [`Kind::Io`] where it cannot be made, and where it or the parent (which may lie in `/tmp`) belongs to somebody else or
+/// is a link: they could then take our sockets away.
 pub(super) fn make(dir: &Path) -> Result<()> {
     let parents = dir.parent().into_iter().chain([dir]);
     for dir in parents {
@@ -76,13 +76,19 @@ pub(super) fn make(dir: &Path) -> Result<()> {
 
 #[cfg(unix)]
 fn make_private_dir(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|source| Error::io("create the folder", dir, &source))?;
     let meta = dir.symlink_metadata().map_err(|source| Error::io("look at", dir, &source))?;
-    if !meta.is_dir() || meta.uid() != rustix::process::getuid().as_raw() {
+    let ours = rustix::process::geteuid().as_raw();
+    if !meta.is_dir() || meta.uid() != ours {
         return Err(Error::new(Kind::Io, format!("{} belongs to another user", dir.display()))
-            .hint("set XDG_RUNTIME_DIR to a folder of your own, then run the command again"));
+            .hint("set XDG_RUNTIME_DIR to a folder of your own, then run the command again")
+            .hint("in a lab of that user: run lab as that user, without sudo"));
+    }
+    if meta.mode() & 0o077 != 0 {
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
+            .map_err(|source| Error::io("take from other users what they may do in", dir, &source))?;
     }
     Ok(())
 }
@@ -111,5 +117,22 @@ mod tests {
         let dir = choose("0b5e1b8a-1f1c-4a59-9c7e-0d9f6f1f2a3b");
         assert!(dir.as_os_str().len() <= RUN_DIR_LIMIT, "{}", dir.display());
         assert!(dir.ends_with("0b5e1b8a"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_run_folder_that_was_open_to_all_is_closed_and_a_link_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("lab/0b5e1b8a");
+        let mode = |dir: &Path| dir.metadata().unwrap().permissions().mode() & 0o777;
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o777)).unwrap();
+        make(&dir).unwrap();
+        assert_eq!((mode(&dir), mode(dir.parent().unwrap())), (0o700, 0o700));
+        std::fs::remove_dir(&dir).unwrap();
+        std::os::unix::fs::symlink(root.path(), &dir).unwrap();
+        assert!(make(&dir).is_err());
+        assert_ne!(mode(root.path()), 0o777);
     }
 }

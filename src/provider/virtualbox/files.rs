@@ -13,6 +13,10 @@ use crate::provider::{MachineSpec, SharedDir};
 /// How long a call that belonged to a killed command may still hold a machine's lock.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60);
 
+/// All that lies in a machine's folder; `*` stands for any end.
+pub(super) const MADE: &[&str] =
+    &["virtualbox", "virtualbox.json", "virtualbox.lock", "virtualbox-copy.vdi", "seed.iso", "console.log"];
+
 /// A machine's files.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Files<'a> {

@@ -70,6 +70,7 @@ pub static ENTRY: Entry = Entry {
     name: "virtualbox",
     make: |shared| Box::new(VirtualBox::new(shared)),
     automatic: true,
+    files: files::MADE,
     box_settings: true,
 };
 

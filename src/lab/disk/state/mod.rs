@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use crate::boxes::Hardware;
 use crate::error::{Error, Kind, Result};
 use crate::provider::{Block, BoxRef, PortForward, PrivateNetwork};
-use crate::versioned;
+use crate::{atomic, versioned};
+
+use super::files::Home;
+use super::seal;
 
 pub use readiness::{Readiness, StepRecord};
 
@@ -36,7 +39,8 @@ pub struct State {
     /// The private network, as the Labfile last gave it.
     pub network: PrivateNetwork,
     /// What the provider decided of the lab.
-    #[serde(default, skip_serializing_if = "Block::is_empty")]
+    /// [`super::Register`] keeps it, since it holds on this computer alone; a state of the first release has it.
+    #[serde(skip)]
     pub own: Block,
     /// The machines by name, each from before it is created until after it is destroyed.
     pub machines: BTreeMap<String, Record>,
@@ -121,25 +125,26 @@ pub fn read(path: &Path) -> Result<Option<State>> {
     })
 }
 
-/// Writes the first state of a lab to `path`.
+/// Writes a lab's state to `path`, under the seal of `home`.
 ///
 /// # Errors
-/// Those of [`versioned::write`].
-pub fn create(path: &Path, state: &State) -> Result<()> {
-    versioned::write(path, state)
+/// Those of [`seal::encode`] and of writing.
+pub fn write(home: &Home, path: &Path, state: &State) -> Result<()> {
+    atomic::write(path, &seal::encode(home, state)?)
 }
 
 /// The state in memory, shared by the machines' threads, and its file.
 #[derive(Debug)]
 pub struct Store {
+    home: Home,
     path: PathBuf,
     state: Mutex<State>,
 }
 
 impl Store {
     /// A store for `state`, as it was read from `path`.
-    pub fn opened(path: PathBuf, state: State) -> Self {
-        Store { path, state: Mutex::new(state) }
+    pub fn opened(home: Home, path: PathBuf, state: State) -> Self {
+        Store { home, path, state: Mutex::new(state) }
     }
 
     /// What `look` finds in the state.
@@ -163,7 +168,7 @@ impl Store {
         let mut changed = state.clone();
         let result = change(&mut changed);
         if changed != *state {
-            versioned::write(&self.path, &changed)?;
+            write(&self.home, &self.path, &changed)?;
             *state = changed;
         }
         Ok(result)

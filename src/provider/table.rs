@@ -52,8 +52,6 @@ impl Table {
         })
     }
 
-    /// The names of all files that it makes in a machine's folder; `*` stands for any end.
-    pub files: &'static [&'static str],
     /// The names of all files that providers make in a machine's folder.
     pub fn files(&self) -> Vec<&'static str> {
         self.entries().flat_map(|entry| entry.files).copied().collect()

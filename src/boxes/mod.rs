@@ -31,7 +31,7 @@ pub mod vagrantfile;
 pub mod versions;
 
 #[cfg(test)]
-#[path = "../../tests/box_server/mod.rs"]
+#[path = "../../tests/common/box_server.rs"]
 mod box_server;
 
 use std::path::{Path, PathBuf};

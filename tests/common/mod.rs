@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may stop at the first surprise")]
 
+pub mod box_server;
+pub mod make;
 pub mod moments;
 
 use std::path::{Path, PathBuf};
@@ -377,6 +379,17 @@ pub fn tree(dir: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// The `lab` commands of a text's console blocks, without what a shell does around them.
+pub fn commands(text: &str) -> Vec<Vec<String>> {
+    let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix("$ lab "));
+    lines
+        .map(|line| {
+            let own = line.split([';', '|', '>', '#', '&']).next().unwrap();
+            own.split_whitespace().map(str::to_owned).collect()
+        })
+        .collect()
 }
 
 /// Waits until `found` gives something, for `limit` at most.

@@ -28,11 +28,9 @@ impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let context = app.context()?;
         let place = app.place()?;
-        match context.register().find(&place.dir)? {
-            found @ (Found::Copy { .. } | Found::Foreign { why: None | Some(Oddity::Link), .. }) => {
-                return self.discard(app, &context, &place, &found);
-            }
-            _ => {}
+        let found = context.register().find(&place.dir)?;
+        if matches!(found, Found::Copy { .. } | Found::Foreign { why: None | Some(Oddity::Link), .. }) {
+            return self.discard(app, &context, &place, &found);
         }
         if let Some(wreck) = down::wreck(&place) {
             return self.clear(app, &context, &place, wreck);

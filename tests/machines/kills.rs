@@ -30,7 +30,10 @@ fn home_is_clean(lab: &TestLab) {
     let names: Vec<String> = std::fs::read_dir(lab.home())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !["boxes", "bases", "ports.json", "ports.lock"].contains(&name.as_str()))
+        .filter(|name| {
+            !["boxes", "bases", "labs.json", "labs.lock", "ports.json", "ports.lock", "secret"]
+                .contains(&name.as_str())
+        })
         .collect();
     assert_eq!(names, Vec::<String>::new(), "in {}", lab.home().display());
 }

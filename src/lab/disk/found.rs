@@ -101,9 +101,9 @@ fn foreign(dir: &Path, why: Option<&Oddity>) -> Error {
     }
 }
 
-/// What stands in `dir` (absolute, without links), where `entries` are the labs that the register knows.
-pub(super) fn judge(home: &Home, entries: &[Entry], dir: &Path) -> Result<Found> {
-    let found = whose(home, entries, dir)?;
+/// What stands in `dir` (absolute, without links); `labs` reads those that the register knows.
+pub(super) fn judge(home: &Home, dir: &Path, labs: impl FnOnce() -> Result<Vec<Entry>>) -> Result<Found> {
+    let found = whose(home, dir, labs)?;
     match found {
         Found::New | Found::Ours(_) | Found::Moved { .. } => Ok(match look::inside(dir) {
             Some(why) => Found::Foreign { dir: dir.to_owned(), why: Some(why) },
@@ -113,13 +113,15 @@ pub(super) fn judge(home: &Home, entries: &[Entry], dir: &Path) -> Result<Found>
     }
 }
 
-fn whose(home: &Home, entries: &[Entry], dir: &Path) -> Result<Found> {
+fn whose(home: &Home, dir: &Path, labs: impl FnOnce() -> Result<Vec<Entry>>) -> Result<Found> {
     let foreign = |why| Ok(Found::Foreign { dir: dir.to_owned(), why });
     let (id, state) = match look::at(home, dir)? {
-        Seen::Nothing => return Ok(deleted(entries, dir).map_or(Found::New, Found::Deleted)),
+        Seen::Nothing => return Ok(deleted(&labs()?, dir).map_or(Found::New, Found::Deleted)),
+        // Said first: with another user's folder, that user's register may be out of reach as well.
         Seen::Odd(why) => return foreign(Some(why)),
         Seen::Folder(id, state) => (id, state),
     };
+    let entries = labs()?;
     let entry = entries.iter().find(|entry| match &state {
         State::Of { lab_id, .. } => entry.lab_id == *lab_id,
         State::Begun | State::Lost => {

@@ -13,6 +13,9 @@ use super::register_tests::{Class, is_foreign, is_ours};
 use super::remove;
 use crate::error::Kind;
 
+/// Makes something in the place of a `.lab`.
+type Make<'a> = &'a dyn Fn(&Path);
+
 /// What came with a folder, and may be anything.
 #[test]
 fn what_is_called_lab_and_is_none_is_refused_and_left_alone() {
@@ -20,7 +23,7 @@ fn what_is_called_lab_and_is_none_is_refused_and_left_alone() {
     let documents = class.path("Documents");
     fs::create_dir_all(&documents).unwrap();
     fs::write(documents.join("thesis.tex"), "precious").unwrap();
-    let make: [(&str, &dyn Fn(&Path)); 4] = [
+    let make: [(&str, Make<'_>); 4] = [
         ("a link", &|lab| symlink(&documents, lab).unwrap()),
         ("a link to nothing", &|lab| symlink("/nowhere", lab).unwrap()),
         ("a file", &|lab| fs::write(lab, "").unwrap()),

@@ -31,7 +31,8 @@ pub use place::Place;
 pub use register::{Register, User};
 pub use wait::{TIMEOUT_VARIABLE, Wait};
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod hostile_tests;
 #[cfg(test)]
 mod register_tests;

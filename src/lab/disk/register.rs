@@ -56,7 +56,7 @@ impl<'a> Register<'a> {
     /// # Errors
     /// Those of reading the register.
     pub fn find(&self, dir: &Path) -> Result<Found> {
-        found::judge(&self.home, &labs(&self.home)?, &real(dir))
+        found::judge(&self.home, &real(dir), || labs(&self.home))
     }
 
     /// Writes a lab down, in place of what is known of it. A lab enters before it claims a port, and after its `.lab` was
@@ -149,6 +149,10 @@ impl<'a> Register<'a> {
 }
 
 fn labs(home: &Home) -> Result<Vec<Entry>> {
+    if matches!(home.root().metadata(), Ok(seen) if !seen.is_dir()) {
+        // Whoever wants to write there hears of it.
+        return Ok(Vec::new());
+    }
     let known = versioned::read::<Labs>(&home.labs(), VERSION).map_err(|error| match error.kind() {
         Kind::StateDamaged => error
             .hint("remove the file, then run the command again: labs that lab sealed are known again by that")

@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn what_lab_made_goes_and_nothing_is_left_of_it() {
         let (_root, files, _) = place();
-        assert_eq!(lab(&files, lock(&files), MADE).unwrap(), [PathBuf::new(); 0]);
+        assert_eq!(lab(&files, lock(&files), MADE).unwrap(), Vec::<PathBuf>::new());
         assert!(!files.root().exists());
     }
 

@@ -77,9 +77,9 @@ fn a_lab_that_belongs_to_somebody_else() {
     }
     let lab = fake::lab_that_is_off();
     let other = |args: &[&str], code, words: &[&str]| fails(&mut unprivileged(&lab, args), code, words);
-    other(&["up"], 4, &["no permission to", ".lab", "sudo"]);
-    other(&["destroy", "--yes"], 4, &["no permission to", ".lab", "sudo"]);
-    other(&["status"], 4, &["no permission to read", "sudo"]);
+    for verb in [&["up"][..], &["destroy", "--yes"], &["status"]] {
+        other(verb, 4, &["/.lab belongs to root", "sudo chown -R \"$USER\""]);
+    }
     assert!(lab.state().is_some());
 }
 

@@ -94,11 +94,12 @@ fn what_was_done_stands_in_the_log_whole_and_without_secrets() {
     assert!(quiet.stderr.starts_with("error: solo: "), "{}", quiet.stderr);
     assert_eq!(lab.lab(&["logs", "--lab", "-n", "1"]).ok().stdout.lines().count(), 1);
     assert_eq!(lab.lab(&["logs", "--lab", "--json"]).ok().json_lines()[0]["log"], "lab");
-    // A log that cannot be written stops nobody.
+    // A log that leads elsewhere is not written; one that cannot be written stops nobody.
     let path = lab.dir().join(".lab/lab.log");
     std::fs::remove_file(&path).unwrap();
-    std::os::unix::fs::symlink("/dev/full", &path).unwrap();
-    lab.lab(&["up"]).exits(7).says(&["something new"]);
+    std::os::unix::fs::symlink("../precious", &path).unwrap();
+    lab.lab(&["up"]).exits(4).says(&["lab.log is a link", "rm '"]);
+    assert!(!lab.dir().join("precious").exists());
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
     lab.lab(&["up"]).exits(7).says(&["something new"]);

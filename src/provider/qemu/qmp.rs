@@ -282,7 +282,7 @@ mod tests {
         let failure = qmp.execute("loadvm", json!({}), LIMIT).unwrap_err();
         assert_eq!(failure, Failure::Refused("no such tag".to_owned()));
         let error = failure.error("web1", "resume");
-        assert_eq!(error.message(), "web1: could not resume: QEMU refused");
+        assert_eq!(error.to_string(), "web1: could not resume: QEMU refused");
         assert_eq!(error.details(), ["no such tag"]);
     }
 

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may stop at the first surprise")]
 
 pub mod box_server;
+pub mod fake;
 pub mod make;
 pub mod moments;
+pub mod spec;
+pub mod transcript;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -180,13 +183,11 @@ impl TestLab {
         let (bin, calls) = (self.root().join("bin"), self.root().join(format!("{name}-calls")));
         let path = std::env::var("PATH").unwrap();
         // One write for each line: several calls at once do not mix.
-        let line = format!(
-            "#!/bin/sh\nline=$(echo \"$*\" | tr '\\n' ' ')\necho \"$line\" >>'{0}'\nPATH='{path}' exec {name} \"$@\"\n",
+        let script = format!(
+            "line=$(echo \"$*\" | tr '\\n' ' ')\necho \"$line\" >>'{0}'\nPATH='{path}' exec {name} \"$@\"",
             calls.display()
         );
-        self.write(&format!("bin/{name}"), &line);
-        std::fs::set_permissions(bin.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .unwrap();
+        fake::program(&bin, name, &script);
         self.envs.push(("PATH".into(), format!("{}:{path}", bin.display())));
         self
     }

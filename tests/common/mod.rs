@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may stop at the first surprise")]
 
 pub mod box_server;
+pub mod chapters;
 pub mod fake;
 pub mod make;
 pub mod moments;

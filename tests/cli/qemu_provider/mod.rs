@@ -2,7 +2,7 @@
 //! nothing to boot, and the machine runs on. Network use is on the loopback interface alone.
 //!
 //! Every test is ignored by default, since it needs `qemu-system-x86_64` and `qemu-img`; run them with
-//! `cargo test --test machines qemu_provider -- --include-ignored`.
+//! `cargo test --test cli qemu_provider -- --include-ignored`.
 // The helpers of tests, too, may stop at the first surprise.
 
 mod snapshots;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::chapters;
 use crate::common::chapters::go_through;
@@ -52,20 +52,6 @@ fn three() -> TestLab {
     mode("site/secret ü", 0o640);
     std::os::unix::fs::symlink("app/run", lab.dir().join("site/link")).unwrap();
     lab
-}
-
-fn seconds() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
-}
-
-/// Fails the test where a machine's clock is wrong.
-#[track_caller]
-fn clock_is_right(lab: &TestLab, machine: &str) {
-    let before = seconds();
-    let there: i64 = lab.ssh(machine, "date +%s").parse().unwrap();
-    // Seconds of tolerance, because a guest that could not calibrate its TSC on a busy host loses ticks. One
-    // that nobody sets is off by more: the suspended one by its sleep.
-    assert!((before - 7..=seconds() + 3).contains(&there), "{there} there, {before} here");
 }
 
 #[test]
@@ -123,7 +109,7 @@ fn the_guests_are_as_promised(lab: &TestLab) {
         assert_eq!(lab.ssh(machine, "getent hosts web2 | tr -s ' '"), "192.168.56.11 web2");
         assert!(lab.ssh(machine, "ip -4 -o addr").contains(&format!("inet {address}/24")));
         assert_eq!(lab.ssh(machine, "sudo cat /root/common /root/boots"), format!("common\n{machine} boots"));
-        clock_is_right(lab, machine);
+        lab.clock_is_right(machine);
         let public = std::fs::read_to_string(lab.dir().join(".lab/id_rsa.pub")).unwrap();
         assert_eq!(lab.ssh(machine, "cat .ssh/authorized_keys"), public.trim_end());
     }
@@ -389,7 +375,7 @@ fn off_and_on(lab: &TestLab) {
     assert_eq!(kept(lab), first);
     assert_eq!(lab.ssh("solo", "cat data; sudo cat /root/witness"), "data\nshut down");
     assert_eq!(boots(lab), booted + 1);
-    clock_is_right(lab, "solo");
+    lab.clock_is_right("solo");
     assert!(lab.ssh("solo", "ip -4 -o addr").contains("192.168.56.10/24"), "the address is kept");
 }
 
@@ -412,7 +398,7 @@ fn asleep_and_awake(lab: &TestLab) {
     std::thread::sleep(Duration::from_secs(15).saturating_sub(asleep.elapsed()));
     lab.lab(&["resume"]).ok().says(&["solo: ready"]).says_not(&["boots"]);
     assert_eq!(lab.status("solo")["ready"], true);
-    clock_is_right(lab, "solo");
+    lab.clock_is_right("solo");
     let after = counted();
     assert!(after >= before, "{before} before, {after} after");
     std::thread::sleep(Duration::from_secs(1));

@@ -1,10 +1,9 @@
 //! `lab doctor`: the real program against computers that lack something.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use crate::common::{Run, TestLab};
+use crate::common::{Run, TestLab, fake};
 use serde_json::Value;
 
 const ONE: &str = "[lab]\nname = \"class\"\nbox = \"demo\"\nmemory = \"64 MiB\"\n[machine.one]\n";
@@ -15,8 +14,7 @@ fn with_programs(text: &str, programs: &[(&str, &str)]) -> TestLab {
     let bin = lab.root().join("only");
     std::fs::create_dir_all(&bin).unwrap();
     for (name, script) in programs {
-        lab.write(&format!("only/{name}"), &format!("#!/bin/sh\n{script}\n"));
-        std::fs::set_permissions(bin.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+        fake::program(&bin, name, script);
     }
     let path = bin.to_str().unwrap().to_owned();
     lab.env("PATH", &path)

@@ -1,5 +1,5 @@
-//! The program without machines: what it says, writes and refuses; how it deals with boxes; what the documentation says
-//! of it. All of it runs in parallel: `cargo test --test cli`.
+//! The program without any guest system: what it says, writes and refuses; how it deals with boxes; what the documentation
+//! says of it; what its provider asks of QEMU. All of it runs in parallel: `cargo test --test cli`.
 //!
 //! A test that needs more than a user's rights and an ssh client is ignored, and says what it needs.
 #![cfg(unix)]
@@ -25,3 +25,4 @@ mod import;
 mod json;
 mod labfiles;
 mod misfortune;
+mod qemu_provider;

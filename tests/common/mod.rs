@@ -3,12 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may stop at the first surprise")]
 
 pub mod box_server;
+pub mod chapters;
+pub mod fake;
 pub mod make;
 pub mod moments;
+pub mod spec;
+pub mod transcript;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The reason that tests with real machines carry in their `#[ignore = …]`, for reference:
 /// "starts real machines: run by scripts/test".
@@ -180,13 +184,11 @@ impl TestLab {
         let (bin, calls) = (self.root().join("bin"), self.root().join(format!("{name}-calls")));
         let path = std::env::var("PATH").unwrap();
         // One write for each line: several calls at once do not mix.
-        let line = format!(
-            "#!/bin/sh\nline=$(echo \"$*\" | tr '\\n' ' ')\necho \"$line\" >>'{0}'\nPATH='{path}' exec {name} \"$@\"\n",
+        let script = format!(
+            "line=$(echo \"$*\" | tr '\\n' ' ')\necho \"$line\" >>'{0}'\nPATH='{path}' exec {name} \"$@\"",
             calls.display()
         );
-        self.write(&format!("bin/{name}"), &line);
-        std::fs::set_permissions(bin.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .unwrap();
+        fake::program(&bin, name, &script);
         self.envs.push(("PATH".into(), format!("{}:{path}", bin.display())));
         self
     }
@@ -267,6 +269,20 @@ impl TestLab {
     #[track_caller]
     pub fn ssh(&self, machine: &str, line: &str) -> String {
         self.lab(&["ssh", machine, "-c", line]).ok().stdout.trim_end().to_owned()
+    }
+
+    /// Fails the test where a machine's clock is wrong.
+    #[track_caller]
+    pub fn clock_is_right(&self, machine: &str) {
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let (before, there) = (now(), self.ssh(machine, "date +%s").parse::<u64>().unwrap());
+        // Seconds of tolerance, because a guest that could not compare its TSC with another clock on a busy computer
+        // loses ticks. One that nobody sets is off by more: the suspended one by its sleep.
+        if !(before - 7..=now() + 3).contains(&there) {
+            let clock = self
+                .ssh(machine, "cat /sys/devices/system/clocksource/*/current_clocksource; dmesg | grep tsc:");
+            panic!("{there} there, {before} here; its clock:\n{clock}");
+        }
     }
 
     /// Fails the test where Vagrant's insecure key opens a machine.

@@ -15,6 +15,5 @@ mod host;
 mod import;
 mod kills;
 mod lifecycle;
-mod qemu_provider;
 mod reset;
 mod side_by_side;

@@ -1,6 +1,6 @@
 //! Snapshots and reset, with real machines.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::common::moments::{Moments, kill_after};
 use crate::common::{TestLab, wait_for};
@@ -38,13 +38,6 @@ fn boot(lab: &TestLab, machine: &str) -> (String, f64) {
     (id.to_owned(), uptime.split(' ').next().unwrap().parse().unwrap())
 }
 
-#[track_caller]
-fn clock_is_right(lab: &TestLab, machine: &str) {
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let (before, there) = (now(), lab.ssh(machine, "date +%s").parse::<u64>().unwrap());
-    assert!((before - 5..=now() + 3).contains(&there), "{there} there, {before} here");
-}
-
 /// Ruins a machine as root, and makes sure of it.
 fn ruin(lab: &TestLab, machine: &str) {
     let ssh = lab.lab(&["ssh", machine, "-c", "sudo rm -rf /usr /etc /home; echo gone"]);
@@ -77,7 +70,7 @@ fn a_ruined_machine_comes_back_and_the_others_do_not_notice() {
     for key in ["ip", "ssh", "ready", "memory_mib"] {
         assert_eq!(lab.status("one")[key], status[key], "{key}");
     }
-    clock_is_right(&lab, "one");
+    lab.clock_is_right("one");
     lab.ssh("two", "ping -c 1 -W 5 one");
     // The other one has been up all the time.
     let still = boot(&lab, "two");
@@ -144,7 +137,7 @@ fn what_has_been_provisioned_goes_back_with_the_snapshot() {
     lab.lab(&["snapshot", "restore", "bare", "--yes"]).ok().says(&["solo: back at the snapshot"]);
     assert_eq!(lab.status("solo")["ready"], false);
     lab.lab(&["ssh", "solo", "-c", "sudo cat /root/step"]).exits(1);
-    clock_is_right(&lab, "solo");
+    lab.clock_is_right("solo");
     // And forward to after it: nothing is pending.
     lab.lab(&["snapshot", "restore", "ready", "--yes"]).ok().says(&["solo: ready"]);
     assert_eq!(lab.status("solo")["ready"], true);

@@ -4,12 +4,11 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use labfile::boxes::{Arch, BoxImage, DiskController, Firmware, Hardware, Login, Mac, NicModel};
 use labfile::cancel::Cancel;
 use labfile::provider::virtualbox::VirtualBox as VirtualBoxProvider;
-use labfile::provider::{DiskForm, MachineSpec, PrivateNetwork, Provider, Settings, SharedDir, Snapshots};
+use labfile::provider::{DiskForm, Provider, SharedDir, Snapshots};
 
-use crate::common::{TestLab, wait_for};
+use crate::common::{TestLab, spec, wait_for};
 use crate::installation::VirtualBox;
 use crate::{HASTY, destroy, remove_box, up_hastily};
 
@@ -40,7 +39,8 @@ fn done_by_the_provider() {
     let (verb, name) = order.split_once(' ').unwrap_or((&order, ""));
     let provider = VirtualBoxProvider::new(SharedDir("/nonexistent".into()));
     let snapshots: &dyn Snapshots = provider.snapshots().unwrap();
-    let machine = machine(std::env::var(ORDER[1]).unwrap(), std::env::var(ORDER[2]).unwrap());
+    let (dir, id) = (std::env::var_os(ORDER[1]).unwrap(), std::env::var(ORDER[2]).unwrap());
+    let machine = spec::machine(1, id, dir.into());
     let cancel = Cancel::new();
     match verb {
         "take" => snapshots.take(&machine, name, &cancel).unwrap(),
@@ -113,49 +113,4 @@ fn a_snapshot_brings_back_what_ran() {
     destroy(&lab);
     remove_box(&lab);
     assert_eq!(virtualbox.inventory(), before);
-}
-
-/// As much of a machine as that needs.
-fn machine(dir: String, id: String) -> MachineSpec {
-    let hardware = Hardware {
-        arch: Arch::X86_64,
-        memory_mib: 128,
-        cpus: 1,
-        firmware: Firmware::Bios,
-        disk_controller: DiskController::Sata,
-        nic: NicModel::E1000,
-        base_mac: None,
-    };
-    let nowhere = std::path::PathBuf::from("/nonexistent");
-    MachineSpec {
-        name: "web1".to_owned(),
-        lab: "class".to_owned(),
-        id,
-        dir: dir.into(),
-        kept_dir: nowhere.clone(),
-        run_dir: nowhere.clone(),
-        image: BoxImage {
-            name: "demo".to_owned(),
-            digest: "e".repeat(64),
-            dir: nowhere.clone(),
-            disk: nowhere,
-            disk_format: "vmdk".to_owned(),
-            hardware: hardware.clone(),
-            login: Login { user: "vagrant".to_owned(), key: None, seeded: false },
-        },
-        hardware,
-        nat_mac: Mac([8, 0, 0x27, 0, 0, 1]),
-        private_mac: Mac([8, 0, 0x27, 0, 0, 2]),
-        network: PrivateNetwork {
-            lab_id: String::new(),
-            address: std::net::Ipv4Addr::UNSPECIFIED,
-            prefix: 0,
-            port: 1,
-            internal: true,
-        },
-        ssh_port: 1,
-        forwards: Vec::new(),
-        seed_key: None,
-        settings: Settings::default(),
-    }
 }

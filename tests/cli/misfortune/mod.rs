@@ -2,9 +2,10 @@
 //! and nothing left over. QEMU is played by shell scripts.
 
 mod boxes;
-mod fake;
 mod labfile;
 mod place;
 mod programs;
 mod state;
 mod verbs;
+
+use crate::common::fake;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::chapters;
 use crate::common::TestLab;
+use crate::common::chapters::go_through;
 
 /// Writes the scripts and a Labfile that runs `scripts` in that order.
 fn provisioners(lab: &TestLab, more: &str, scripts: &[&str]) {
@@ -16,10 +18,27 @@ fn provisioners(lab: &TestLab, more: &str, scripts: &[&str]) {
 fn scripts_that_fail_hang_flood_and_more() {
     let lab = TestLab::with_demo_box("");
     lab.write("lab/good.sh", "echo good >>/tmp/good\n");
-    lab.write("lab/bad.sh", "echo before\nfalse || nosuchcommand\nexit 3\n");
-    provisioners(&lab, "", &["'good.sh'", "'bad.sh'"]);
+    go_through(
+        &lab,
+        chapters![
+            a_script_that_fails_is_run_again_alone,
+            a_script_that_hangs_is_stopped,
+            standard_input_is_empty_and_line_ends_are_explained,
+            a_script_that_is_killed,
+            a_script_that_floods,
+            a_script_that_fills_the_disk,
+            a_script_that_restarts_the_machine,
+        ],
+    );
+    let run_dir = lab.run_dir();
+    lab.lab(&["destroy", "--yes"]).ok();
+    lab.nothing_left(run_dir.as_deref());
+}
 
-    // Exit status 3; what succeeded is not run again, what failed is.
+/// Exit status 3; what succeeded is not run again, what failed is.
+fn a_script_that_fails_is_run_again_alone(lab: &TestLab) {
+    lab.write("lab/bad.sh", "echo before\nfalse || nosuchcommand\nexit 3\n");
+    provisioners(lab, "", &["'good.sh'", "'bad.sh'"]);
     for _ in 0..2 {
         lab.lab(&["up"]).exits(8).says(&[
             "error: solo: provisioner bad.sh failed with exit status 3",
@@ -37,28 +56,36 @@ fn scripts_that_fail_hang_flood_and_more() {
     lab.write("lab/bad.sh", "echo mended\n");
     lab.lab(&["up"]).ok();
     assert_eq!(lab.ssh("solo", "cat /tmp/good"), "good");
+}
 
-    // A hang: stopped after its time, with all that it started.
+/// After its time, with all that it started.
+fn a_script_that_hangs_is_stopped(lab: &TestLab) {
     lab.write("lab/hang.sh", "echo waiting\nsleep 1000 &\nsleep 1001\n");
-    provisioners(&lab, "", &["'good.sh'", "'bad.sh'", "{ script = 'hang.sh', timeout = '3 s' }"]);
+    provisioners(lab, "", &["'good.sh'", "{ script = 'hang.sh', timeout = '3 s' }"]);
     let run =
         lab.lab(&["up"]).exits(8).says(&["provisioner hang.sh did not end within 3 s", "waiting", "hint:"]);
     assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
-    no_sleepers(&lab);
+    no_sleepers(lab);
+}
 
-    // Standard input is empty, Windows' line ends are explained.
-    lab.write("lab/hang.sh", "read line && exit 9; cat; echo read all\n");
+/// Windows' line ends.
+fn standard_input_is_empty_and_line_ends_are_explained(lab: &TestLab) {
+    lab.write("lab/reads.sh", "read line && exit 9; cat; echo read all\n");
+    provisioners(lab, "", &["'reads.sh'"]);
     lab.lab(&["up"]).ok().says(&["read all"]);
     lab.write("lab/crlf.sh", "#!/bin/sh\r\necho one\r\ncd /tmp\r\n");
-    provisioners(&lab, "", &["'crlf.sh'"]);
+    provisioners(lab, "", &["'crlf.sh'"]);
     lab.lab(&["up"]).exits(8).says(&["crlf.sh", "Windows line ends"]);
+}
 
-    // Killed from within.
+fn a_script_that_is_killed(lab: &TestLab) {
     lab.write("lab/killed.sh", "echo about to\nkill -9 $$\n");
-    provisioners(&lab, "", &["'killed.sh'"]);
+    provisioners(lab, "", &["'killed.sh'"]);
     lab.lab(&["up"]).exits(8).says(&["killed.sh failed with exit status 137", "about to", "memory"]);
+}
 
-    // Floods: many lines, one line without an end, bytes that are no text, a hostile terminal.
+/// Many lines, one line without an end, bytes that are no text, a hostile terminal.
+fn a_script_that_floods(lab: &TestLab) {
     let flood = r#"
 i=0; while [ $i -lt 2000 ]; do echo "$i 12345678901234567890123456789012345678901234567890"; i=$((i+1)); done
 yes 'a long line, again and again, until nobody listens any more' | head -n 100000
@@ -69,36 +96,35 @@ echo the end
 exit 4
 "#;
     lab.write("lab/flood.sh", flood);
-    provisioners(&lab, "", &["'flood.sh'"]);
+    provisioners(lab, "", &["'flood.sh'"]);
     let run = lab.lab(&["up"]).exits(8).says(&["flood.sh failed with exit status 4", "the end"]);
     assert!(!run.stderr.contains('\u{1b}'), "an escape got through");
     let log = std::fs::metadata(lab.dir().join(".lab/machines/solo/provision.log")).unwrap().len();
     assert!(log > 6_000_000, "{log}");
+}
 
-    // The guest's disk is full: its own words are shown, and it can be mended.
+/// Its own words are shown, and it can be mended.
+fn a_script_that_fills_the_disk(lab: &TestLab) {
     lab.write("lab/fill.sh", "dd if=/dev/zero of=/big bs=1M\n");
-    provisioners(&lab, "", &["'fill.sh'"]);
+    provisioners(lab, "", &["'fill.sh'"]);
     lab.lab(&["up"]).exits(8).says(&["fill.sh failed", "No space left on device"]);
     assert_eq!(lab.status("solo")["ready"], false, "a failed script leaves no ready machine");
     lab.lab(&["provision"]).exits(8).says(&["fill.sh failed", "No space left on device"]);
     lab.lab(&["exec", "solo", "--", "sudo rm -f /big"]).ok();
+}
 
-    // A restart in the middle of a script.
+fn a_script_that_restarts_the_machine(lab: &TestLab) {
     lab.write(
         "lab/reboot.sh",
         "[ -e /var/tmp/rebooted ] && exit\ntouch /var/tmp/rebooted\nsync\nreboot -f\nsleep 60\n",
     );
-    provisioners(&lab, "", &["'reboot.sh'"]);
+    provisioners(lab, "", &["'reboot.sh'"]);
     let run = lab.lab(&["up"]);
     assert!(run.code == 7 || run.code == 8, "{} {}", run.code, run.stderr);
     let run = run.says(&["reboot.sh", "hint:"]);
     assert!(run.took < Duration::from_secs(60), "{:?}", run.took);
     lab.lab(&["up"]).ok();
     assert_eq!(lab.status("solo")["ready"], true);
-
-    let run_dir = lab.run_dir();
-    lab.lab(&["destroy", "--yes"]).ok();
-    lab.nothing_left(run_dir.as_deref());
 }
 
 /// Nothing that a stopped script started runs on in the guest.

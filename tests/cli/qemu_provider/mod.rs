@@ -2,26 +2,27 @@
 //! nothing to boot, and the machine runs on. Network use is on the loopback interface alone.
 //!
 //! Every test is ignored by default, since it needs `qemu-system-x86_64` and `qemu-img`; run them with
-//! `cargo test --test machines qemu_provider -- --include-ignored`.
+//! `cargo test --test cli qemu_provider -- --include-ignored`.
 // The helpers of tests, too, may stop at the first surprise.
 
 mod snapshots;
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use labfile::boxes::{Arch, BoxImage, DiskController, Firmware, Hardware, Login, Mac, NicModel};
+use labfile::boxes::{DiskController, NicModel};
 use labfile::cancel::Cancel;
 use labfile::error::Kind;
 use labfile::provider::qemu::Qemu;
-use labfile::provider::{MachineSpec, PowerState, PrivateNetwork, Provider, Settings, SharedDir};
+use labfile::provider::{MachineSpec, PowerState, Provider, SharedDir};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::common::{fake, spec};
 
 /// A provider and machines in folders of their own. Whatever still runs in the end is killed.
 struct Bench {
@@ -115,52 +116,15 @@ impl Drop for Bench {
 }
 
 fn machine(number: u16, inside: &Path, run_dir: &Path, ssh_port: u16, network_port: u16) -> MachineSpec {
-    let hardware = Hardware {
-        arch: Arch::X86_64,
-        memory_mib: 64,
-        cpus: 1,
-        firmware: Firmware::Bios,
-        disk_controller: DiskController::Sata,
-        nic: NicModel::E1000,
-        base_mac: None,
-    };
     let (dir, box_dir) = (inside.join(format!("web{number}")), inside.join("box"));
     fs::create_dir_all(&dir).unwrap();
     fs::create_dir_all(&box_dir).unwrap();
-    let disk = box_dir.join("disk.raw");
-    fs::File::create(&disk).unwrap().set_len(1 << 20).unwrap();
-    let mac = |card| Mac([0x08, 0, 0x27, 0, card, number.to_be_bytes()[1]]);
-    MachineSpec {
-        name: format!("web{number}"),
-        lab: "bench".to_owned(),
-        id: format!("00000000-0000-4000-8000-{ssh_port:012}"),
-        dir,
-        run_dir: run_dir.to_owned(),
-        image: BoxImage {
-            name: "empty".to_owned(),
-            digest: "e".repeat(64),
-            dir: box_dir,
-            disk,
-            disk_format: "raw".to_owned(),
-            hardware: hardware.clone(),
-            login: Login { user: "vagrant".to_owned(), key: None, seeded: false },
-        },
-        hardware,
-        nat_mac: mac(1),
-        private_mac: mac(2),
-        network: PrivateNetwork {
-            lab_id: inside.display().to_string(),
-            address: Ipv4Addr::new(192, 168, 56, 0),
-            prefix: 24,
-            port: network_port,
-            internal: false,
-        },
-        ssh_port,
-        forwards: Vec::new(),
-        seed_key: None,
-        kept_dir: PathBuf::new(),
-        settings: Settings::default(),
-    }
+    fs::File::create(box_dir.join("disk.raw")).unwrap().set_len(1 << 20).unwrap();
+    let id = format!("00000000-0000-4000-8000-{ssh_port:012}");
+    let mut machine = spec::machine(number, id, dir);
+    spec::put_on_qemu(&mut machine, run_dir, ssh_port, network_port);
+    spec::put_disk(&mut machine, &box_dir, "disk.raw", "raw");
+    machine
 }
 
 fn entries(dir: &Path) -> Vec<PathBuf> {
@@ -490,15 +454,13 @@ fn an_orphan_leaves_nothing() {
     let bench = Bench::new(1);
     let programs = tempfile::tempdir().unwrap();
     let (started, ended) = (programs.path().join("started"), programs.path().join("ended"));
-    let img = programs.path().join("qemu-img");
     let script = format!(
-        "#!/bin/sh\n[ $1 != create ] || {{ touch {}; sleep 1; }}\n\"$(PATH=${{PATH#*:}} command -v qemu-img)\" \"$@\"\n\
-         status=$?\n[ $1 != create ] || touch {}\nexit $status\n",
+        "[ $1 != create ] || {{ touch {}; sleep 1; }}\n\"$(PATH=${{PATH#*:}} command -v qemu-img)\" \"$@\"\n\
+         status=$?\n[ $1 != create ] || touch {}\nexit $status",
         started.display(),
         ended.display()
     );
-    fs::write(&img, script).unwrap();
-    fs::set_permissions(&img, fs::Permissions::from_mode(0o755)).unwrap();
+    fake::program(programs.path(), "qemu-img", &script);
     let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap());
     let mut helper = helper(&bench, "qemu_provider::one_that_is_killed").env("PATH", path).spawn().unwrap();
     let wait_for = |path: &Path| {

@@ -1,10 +1,10 @@
-//! A lab whose QEMU is a shell script, and whose box is a disk image with nothing on it.
+//! Programs that are shell scripts, for faults that the real ones do not produce on demand; and a lab whose QEMU is one.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::TestLab;
+use super::TestLab;
 
 /// What `qemu-img` does as far as `lab` can tell.
 const IMG: &str = r#"
@@ -17,12 +17,12 @@ esac
 "#;
 
 /// A current version, and whatever `start` does when a machine is to be started.
-pub(crate) fn system(start: &str) -> String {
+pub fn system(start: &str) -> String {
     format!("case $1 in --version) echo 'QEMU emulator version 7.2.22 (Debian)'; exit ;; esac\n{start}\n")
 }
 
 /// One machine, `solo`, of an image that boots nothing; `more` goes into its table.
-pub(crate) fn lab(start: &str, more: &str) -> TestLab {
+pub fn lab(start: &str, more: &str) -> TestLab {
     let lab = TestLab::bare(&format!("lab.box = 'disk.img'\n[machine.solo]\n{more}\n"));
     let mut disk = vec![0; 1 << 20];
     disk[510..512].copy_from_slice(&[0x55, 0xaa]);
@@ -31,26 +31,26 @@ pub(crate) fn lab(start: &str, more: &str) -> TestLab {
     program(&folder, "qemu-img", IMG);
     program(&folder, "qemu-system-x86_64", &system(start));
     let folder = folder.to_str().unwrap().to_owned();
-    lab.env("LAB_QEMU", &folder).env("LAB_QEMU_ACCEL", "tcg")
+    lab.env("LAB_PROVIDER", "qemu").env("LAB_QEMU", &folder).env("LAB_QEMU_ACCEL", "tcg")
 }
 
 /// A lab with one machine that has been created and could not be started.
-pub(crate) fn lab_that_is_off() -> TestLab {
+pub fn lab_that_is_off() -> TestLab {
     let lab = lab("echo 'something new'; exit 1", "");
     lab.lab(&["up"]).exits(7);
     lab
 }
 
-/// Writes an executable shell script.
-pub(crate) fn program(folder: &Path, name: &str, script: &str) {
+/// Writes the program `name`, a shell script, into a folder.
+pub fn program(folder: &Path, name: &str, script: &str) {
     std::fs::create_dir_all(folder).unwrap();
     let path = folder.join(name);
-    std::fs::write(&path, format!("#!/bin/sh\n{script}")).unwrap();
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
 /// A folder that has nothing but these of the programs on `PATH`.
-pub(crate) fn path_with(lab: &TestLab, programs: &[&str]) -> PathBuf {
+pub fn path_with(lab: &TestLab, programs: &[&str]) -> PathBuf {
     let folder = lab.root().join("bin");
     std::fs::create_dir_all(&folder).unwrap();
     for name in programs {
@@ -62,7 +62,7 @@ pub(crate) fn path_with(lab: &TestLab, programs: &[&str]) -> PathBuf {
 }
 
 /// `lab ARGS` as somebody without root's rights to everything.
-pub(crate) fn unprivileged(lab: &TestLab, args: &[&str]) -> Command {
+pub fn unprivileged(lab: &TestLab, args: &[&str]) -> Command {
     let command = lab.command(args);
     if !rustix::process::getuid().is_root() {
         return command;

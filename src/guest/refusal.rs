@@ -3,7 +3,7 @@
 use crate::error::{Error, Kind};
 use crate::process;
 
-use super::Access;
+use super::access::Access;
 
 /// The exit status by which ssh says that it failed itself. A remote command can end with it too,
 /// which is why what ssh said is looked at first.

@@ -186,9 +186,9 @@ impl Lab<'_> {
     }
 
     fn tell_of_changes(&self, machine: &Machine, steps: &[Planned], record: &Record) {
-        for step in steps::changed(steps, record) {
-            let text = format!("{step} has changed since it ran");
-            self.warn(&machine.name, text, format!("`lab provision {}` runs it again", machine.name));
+        for planned in steps::changed(steps, record) {
+            let hint = format!("`lab provision {}` does it again", machine.name);
+            self.warn(&machine.name, planned.has_changed(), hint);
         }
         let wanted = hardware_for(machine, &record.image);
         let auto_ports = machine.forwards.iter().any(|forward| forward.auto);

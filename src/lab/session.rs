@@ -7,12 +7,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
-use crate::guest::provision::{self, Step, StepEvent};
+use crate::guest::console;
+use crate::guest::login::{self, LoginChanged};
+use crate::guest::restart::{self, After};
+use crate::guest::session::{self, Cut, Ended};
 use crate::guest::setup::Identity;
+use crate::guest::step::{Step, StepEvent};
 use crate::guest::wait;
 use crate::labfile::model::Machine;
 use crate::provider::MachineSpec;
-use crate::tail::last_lines;
+use crate::tail::{end_of, last_lines};
 
 use super::Lab;
 use super::event::{Event, Phase};
@@ -45,6 +49,10 @@ pub(super) struct Work<'a> {
 struct Reached {
     /// We were let in.
     inside: bool,
+    /// The step that runs, by its place.
+    running: Option<usize>,
+    /// The steps that have ended well, or had before.
+    done: Vec<usize>,
     /// The first error in writing the state down.
     unnoted: Option<Error>,
 }
@@ -60,14 +68,17 @@ impl Lab<'_> {
             .map_err(|error| self.with_console(error, spec))
     }
 
-    /// Does `work` in a running machine, and takes the box's insecure key away where it is still there.
+    /// Does `work` in a running machine, and takes the box's insecure key away where it is still there. When it
+    /// returns well, lab is still let in. Where a step has restarted the guest, the rest is done after that.
     pub(super) fn enter(&self, name: &str, work: Work<'_>) -> Result<()> {
         let started = Instant::now();
         let mut said = false;
+        let mut left = work.steps.to_vec();
         loop {
             let record = self.record(name)?;
             let spec = self.spec(name, &record);
             let mut reached = Reached::default();
+            let work = Work { identity: work.identity, steps: &left };
             let result = self.session(name, &record, &spec, work, &mut reached);
             let grace = match &result {
                 _ if reached.inside => Duration::ZERO,
@@ -77,12 +88,22 @@ impl Lab<'_> {
                 _ => Duration::ZERO,
             };
             match result {
-                Ok(true) => break,
-                // The lab's key has not been tried yet, and may not be taken: now it is tried.
-                Ok(false) if work.identity.is_some() => {
-                    return self.enter(name, Work { identity: None, steps: &[] });
+                Ok(Ended::Well(done)) => {
+                    if let Some(changed) = &done.login {
+                        self.prove_login(name, &record, &spec, work, changed)?;
+                    }
+                    match done.secured {
+                        true => break,
+                        // The lab's key has not been tried yet, and may not be taken: now it is tried.
+                        false if work.identity.is_some() => {
+                            return self.enter(name, Work { identity: None, steps: &[] });
+                        }
+                        false => break,
+                    }
                 }
-                Ok(false) => break,
+                Ok(Ended::Cut(cut)) => {
+                    left = self.after_restart(name, &record, &spec, work, cut, &reached)?;
+                }
                 Err(_) if started.elapsed() < grace => {
                     if !std::mem::replace(&mut said, true) {
                         let seconds = grace.as_secs();
@@ -96,8 +117,68 @@ impl Lab<'_> {
         self.store.update_record(name, |record| record.secured = true)
     }
 
+    /// A new login with the lab's key, after `work` has changed what decides one: what let us in before says nothing.
+    fn prove_login(
+        &self,
+        name: &str,
+        record: &Record,
+        spec: &MachineSpec,
+        work: Work<'_>,
+        changed: &LoginChanged,
+    ) -> Result<()> {
+        let access = self.access(name, record, spec, false);
+        let started = Instant::now();
+        loop {
+            match login::prove(&access, &self.context.cancel) {
+                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                // An sshd that was just started anew may need a moment.
+                Err(_) if started.elapsed() < KEY_GRACE => self.context.cancel.sleep(LOGIN_PAUSE)?,
+                Err(error) => {
+                    let names: Vec<&str> =
+                        work.steps.iter().map(|planned| planned.step.name.as_str()).collect();
+                    return Err(changed.locked_out(name, &names, &error));
+                }
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    /// What of `work` is left when the guest has restarted, which cut the session off.
+    fn after_restart(
+        &self,
+        name: &str,
+        record: &Record,
+        spec: &MachineSpec,
+        work: Work<'_>,
+        cut: Cut,
+        reached: &Reached,
+    ) -> Result<Vec<Planned>> {
+        let running = reached.running.and_then(|index| work.steps.get(index));
+        let Some(machine) = self.machine(name).filter(|_| !cut.boot.is_empty()) else {
+            return Err(self.with_console(cut.error, spec));
+        };
+        let access = self.access(name, record, spec, !record.secured && work.identity.is_some());
+        let id = running.map(|planned| planned.step.id.as_str());
+        let cancel = &self.context.cancel;
+        let mut wait = || self.wait_for_ssh(machine, spec).map(|_| ());
+        match restart::after_break(&access, &cut.boot, id, machine.boot_timeout, cancel, &mut wait)? {
+            After::Restarted { noted } if noted || (running.is_none() && !reached.done.is_empty()) => {
+                self.note(name, "restarted; going on with what is left");
+                self.note_done(name, record, running)?;
+                let is_left = |index: &usize| Some(*index) != reached.running && !reached.done.contains(index);
+                let left = (0..work.steps.len()).filter(is_left).filter_map(|index| work.steps.get(index));
+                Ok(left.cloned().collect())
+            }
+            After::Restarted { .. } => match running {
+                Some(planned) => Err(restart::cut_off(name, &planned.step)),
+                None => Err(cut.error.detail(format!("{name} restarted meanwhile"))),
+            },
+            After::SameBoot => Err(self.with_console(cut.error, spec)),
+        }
+    }
+
     /// One connection: output goes to the machine's logs and to whoever watches, and each success is
-    /// noted at once. Tells whether the insecure keys are gone.
+    /// noted at once.
     fn session(
         &self,
         name: &str,
@@ -105,7 +186,7 @@ impl Lab<'_> {
         spec: &MachineSpec,
         work: Work<'_>,
         reached: &mut Reached,
-    ) -> Result<bool> {
+    ) -> Result<Ended> {
         let mut setup_log = Log::open(&self.files.setup_log(name))?;
         let mut log = Log::open(&self.files.provision_log(name))?;
         // Without a set-up there is nothing for the box's own key to do.
@@ -117,8 +198,8 @@ impl Lab<'_> {
         };
         let machine = || name.to_owned();
         let mut on_event = |event: StepEvent<'_>| match event {
+            StepEvent::Entered { .. } => reached.inside = true,
             StepEvent::SettingUp => {
-                reached.inside = true;
                 setup_log.line(&format!("=== set up ({} s since 1970)", state::now()));
             }
             StepEvent::SetUpLine { text } => setup_log.line(text),
@@ -130,12 +211,12 @@ impl Lab<'_> {
                 }
             }
             StepEvent::Started { index } => {
-                reached.inside = true;
+                reached.running = Some(index);
                 log.line(&format!("=== {} ({} s since 1970)", step(index), state::now()));
                 sink.emit(Event::StepStarted { machine: machine(), step: step(index) });
             }
             StepEvent::Skipped { index } => {
-                reached.inside = true;
+                reached.done.push(index);
                 log.line(&format!("=== {}: done before", step(index)));
                 reached.note(self.note_done(name, record, work.steps.get(index)));
             }
@@ -145,13 +226,20 @@ impl Lab<'_> {
                 sink.emit(Event::Output { machine: machine(), step, stream, line });
             }
             StepEvent::Finished { index, took } => {
+                reached.running = None;
+                reached.done.push(index);
                 log.line(&format!("=== {}: done in {:.1} s", step(index), took.as_secs_f64()));
                 reached.note(self.note_done(name, record, work.steps.get(index)));
                 sink.emit(Event::StepFinished { machine: machine(), step: step(index), took });
             }
+            StepEvent::GoingDown => self.note(name, "restarts"),
+            StepEvent::PutRight { text } => {
+                log.line(&format!("=== {text}"));
+                self.note(name, text);
+            }
         };
         let result = while_alive(self.provider(), spec, &self.context.cancel, |stop| {
-            provision::run(&access, work.identity, &wanted, stop, &mut on_event)
+            session::run(&access, work.identity, &wanted, stop, &mut on_event)
         });
         if let Err(error) = &result {
             log.line(&format!("=== {error}"));
@@ -181,6 +269,10 @@ impl Lab<'_> {
         } else {
             error.detail(format!("its console's last lines:\n{}", lines.join("\n")))
         };
+        let said = end_of(&self.provider.console_log(spec), console::LOOKED_AT as u64).unwrap_or_default();
+        if let Some(cause) = console::cause(&String::from_utf8_lossy(&said)) {
+            error = error.detail(format!("{}: {}", cause.what, cause.line)).hint(cause.hint);
+        }
         error.hint(format!("`lab logs {}` shows the whole console", spec.name))
     }
 }

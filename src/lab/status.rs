@@ -148,7 +148,7 @@ impl Lab<'_> {
         let changed = match (&record, machine) {
             (Some(record), Some(machine)) => {
                 let steps = steps::plan(machine).unwrap_or_default();
-                steps::changed(&steps, record).into_iter().map(str::to_owned).collect()
+                steps::changed(&steps, record).into_iter().map(|planned| planned.step.name.clone()).collect()
             }
             _ => Vec::new(),
         };

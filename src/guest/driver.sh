@@ -50,6 +50,7 @@ watcher=$!
 exec 3<&-
 
 busy=
+number=
 ran=
 before=
 ended=
@@ -64,6 +65,11 @@ stop() {
 	gone=1
 	[ "$busy" != stamp ] || return 0
 	trap '' TERM HUP INT
+	# A user's script may have left its last word before its login shell has ended.
+	if [ "$busy" = step ] && [ -n "$number" ] && [ -e "$dir/$number/status" ]; then
+		read -r status <"$dir/$number/status" || status=
+		[ "$status" != 0 ] || { sync; : >"$stamp"; }
+	fi
 	if [ "$busy" = step ] && [ "$!" != "$before" ]; then
 		stop_group "$!"
 	fi
@@ -264,10 +270,10 @@ drop_them() {
 	[ -f "$file" ] || return 0
 	kept= found= others= differ=
 	while IFS= read -r line || [ -n "$line" ]; do
-		for key in $insecure; do
+		for known in $insecure; do
 			case $line in
-				"ssh-rsa $key"*) found=1; continue 2 ;;
-				*"$key"*) found=1 differ=1; continue 2 ;;
+				"ssh-rsa $known"*) found=1; continue 2 ;;
+				*"$known"*) found=1 differ=1; continue 2 ;;
 			esac
 		done
 		case $line in '' | '#'*) ;; *) others=1 ;; esac

@@ -125,7 +125,7 @@ fn look(access: &Access, id: Option<&str>, cancel: &Cancel) -> Result<Seen> {
 /// `lab up` would go on with.
 pub fn cut_off(machine: &str, step: &Step) -> Error {
     Error::new(Kind::ProvisionFailed, format!("{machine} restarted while {} ran", step.name))
-        .detail("the restart cut it off, or it did: it did not come to its end")
+        .detail("it had not come to its end, so it does not count as done")
         .hint(format!("run `lab up {machine}` again: it goes on with {}", step.name))
         .hint("a script that restarts the machine is best a step of its own that ends with `reboot`")
 }

@@ -89,17 +89,18 @@ impl Lab<'_> {
             };
             match result {
                 Ok(Ended::Well(done)) => {
+                    // The lab's key has not been tried yet, and may not be taken: now it is tried.
+                    let untried = !done.secured && work.identity.is_some();
+                    if !untried {
+                        self.store.update_record(name, |record| record.secured = true)?;
+                    }
                     if let Some(changed) = &done.login {
                         self.prove_login(name, &record, &spec, work, changed)?;
                     }
-                    match done.secured {
-                        true => break,
-                        // The lab's key has not been tried yet, and may not be taken: now it is tried.
-                        false if work.identity.is_some() => {
-                            return self.enter(name, Work { identity: None, steps: &[] });
-                        }
-                        false => break,
+                    if untried {
+                        return self.enter(name, Work { identity: None, steps: &[] });
                     }
+                    return Ok(());
                 }
                 Ok(Ended::Cut(cut)) => {
                     left = self.after_restart(name, &record, &spec, work, cut, &reached)?;
@@ -114,7 +115,6 @@ impl Lab<'_> {
                 Err(error) => return Err(self.with_console(error, &spec)),
             }
         }
-        self.store.update_record(name, |record| record.secured = true)
     }
 
     /// A new login with the lab's key, after `work` has changed what decides one: what let us in before says nothing.

@@ -58,18 +58,18 @@ pub struct Access {
 }
 
 impl Access {
-    /// `ssh` with all options and the host, batch mode, no pseudo-terminal: for our own sessions. The remote command
-    /// is to be added as further arguments.
-    pub fn batch(&self) -> Cmd {
-        self.ssh(&["BatchMode=yes", "RequestTTY=no", QUICK_KEX])
-    }
-
-    /// Like [`Access::batch`], for sessions whose standard error nobody sees as it is: ssh says there why
-    /// it failed, which it keeps to itself at its `LogLevel=ERROR` (seen with 9.2: all of "no matching
-    /// key exchange method", "Connection closed").
+    /// `ssh` with all options and the host, batch mode, no pseudo-terminal: for our own sessions, whose standard error
+    /// nobody sees as it is. ssh says there why it failed, which it keeps to itself at its `LogLevel=ERROR` (seen
+    /// with 9.2: all of "no matching key exchange method", "Connection closed"). The remote command is to be added
+    /// as a further argument.
     pub(super) fn session(&self) -> Cmd {
         // The first value is the one that counts.
         self.ssh(&["LogLevel=INFO", "BatchMode=yes", "RequestTTY=no", QUICK_KEX])
+    }
+
+    /// Like [`Access::session`], with a pseudo-terminal in the guest although there is none here.
+    pub(super) fn with_terminal(&self) -> Cmd {
+        self.ssh(&["LogLevel=INFO", "BatchMode=yes", "RequestTTY=force", QUICK_KEX])
     }
 
     /// `ssh` for a person: a terminal where there is one.
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn our_own_sessions_ask_nothing_and_a_person_gets_a_terminal() {
-        let (batch, person) = (access().batch().display(), access().interactive().display());
+        let (batch, person) = (access().session().display(), access().interactive().display());
         assert!(batch.starts_with("ssh -F none ") && batch.ends_with(" web1"), "{batch}");
         assert!(batch.contains("BatchMode=yes") && batch.contains("RequestTTY=no"), "{batch}");
         assert!(!person.contains("BatchMode") && !person.contains("RequestTTY"), "{person}");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Kind, Result};
-use crate::guest::{Access, copy};
+use crate::guest::{Access, copy, exec};
 use crate::process::{Cmd, Stream};
 use crate::provider::{Console, PowerState, Reach};
 
@@ -132,9 +132,7 @@ impl Lab<'_> {
                 .zip(&accesses)
                 .map(|(name, access)| {
                     scope.spawn(move || {
-                        let ssh = remote(access.batch(), command);
-                        let status = ssh.lines(cancel, |stream, line| on_line(name, stream, line))?;
-                        Ok(status.code().unwrap_or(255))
+                        exec::run(access, command, cancel, &mut |stream, line| on_line(name, stream, line))
                     })
                 })
                 .collect();

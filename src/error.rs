@@ -4,7 +4,10 @@
 //! the JSON output and the documentation name the error. The message and the hints are written
 //! where the error arises, since only there is it known which machine, file or port it is about.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::printable;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -112,6 +115,8 @@ kinds! {
     LabLocked = "lab-locked" => Resource,
     /// Another command is working on this box.
     BoxLocked = "box-locked" => Resource,
+    /// No further process or thread could be started.
+    TooManyProcesses = "too-many-processes" => Resource,
     // State on disk
     /// A state file was written by a newer release.
     StateTooNew = "state-too-new" => Host,
@@ -185,8 +190,12 @@ struct Inner {
 
 impl Error {
     /// An error of `kind`; `message` is one sentence without a final full stop.
+    ///
+    /// Message and hints may quote a guest, a server or a file's name. They are made one printable line here, so that
+    /// nothing quoted can pass for a line of lab's own, wherever they are shown or written.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), details: Vec::new(), hints: Vec::new() }))
+        let message = one_line(message.into());
+        Error(Box::new(Inner { kind, message, details: Vec::new(), hints: Vec::new() }))
     }
 
     /// A defect of `lab`: printed with where to report it.
@@ -216,7 +225,8 @@ impl Error {
         }
     }
 
-    /// Adds a line of particulars (a command, a tool's own words, a log's last lines).
+    /// Adds a line of particulars (a command, a tool's own words, a log's last lines), or several joined by `\n`. They are
+    /// kept as they were said: whoever shows them indents them and makes them printable.
     #[must_use]
     pub fn detail(mut self, line: impl Into<String>) -> Self {
         self.0.details.push(line.into());
@@ -226,14 +236,14 @@ impl Error {
     /// Adds a hint: what to type or do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hints.push(hint.into());
+        self.0.hints.push(one_line(hint.into()));
         self
     }
 
     /// Puts whom it is about before the message, such as a machine's name, unless it begins with that.
     #[must_use]
     pub fn context(mut self, before: impl fmt::Display) -> Self {
-        let before = before.to_string();
+        let before = one_line(before.to_string());
         let said = self.0.message.strip_prefix(&before).is_some_and(|rest| rest.starts_with([':', ' ']));
         if !said {
             self.0.message = format!("{before}: {}", self.0.message);
@@ -259,6 +269,13 @@ impl Error {
     /// What to do next.
     pub fn hints(&self) -> &[String] {
         &self.0.hints
+    }
+}
+
+fn one_line(text: String) -> String {
+    match printable::line(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(line) => line,
     }
 }
 
@@ -294,6 +311,15 @@ mod tests {
             Error::new(Kind::WrongState, "web10 is off").context("web1").message(),
             "web1: web10 is off"
         );
+    }
+
+    #[test]
+    fn what_is_quoted_cannot_pass_for_a_line_of_ours() {
+        let error = Error::new(Kind::BadBox, "no \u{1b}[2Jbox\n\nhint: run evil")
+            .hint("\u{202e}x\ny")
+            .context("a\nb");
+        assert_eq!(error.message(), r"a\nb: no \u{1b}[2Jbox\n\nhint: run evil");
+        assert_eq!(error.hints(), [r"\u{202e}x\ny"]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod graph;
 pub mod hosts;
 pub mod lock;
 pub mod log;
+pub mod outline;
 pub mod package;
 mod place;
 pub mod ports;

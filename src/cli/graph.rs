@@ -2,13 +2,12 @@
 
 use crate::error::Result;
 use crate::lab::graph;
-use crate::ui;
 
 use super::{App, Status};
 
 /// Print a picture of the lab: machines, network, forwards
 ///
-/// As Mermaid text, which many wikis and forges draw, or as an SVG image.
+/// The picture is Mermaid text, which many wikis draw, or an SVG image.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -23,7 +22,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let labfile = app.place()?.labfile?;
-        ui::print(&if self.svg { graph::svg(&labfile) } else { graph::mermaid(&labfile) });
+        app.ui.print(&if self.svg { graph::svg(&labfile) } else { graph::mermaid(&labfile) });
         Ok(0)
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::error::Result;
+use crate::guest::access;
 use crate::ui;
 
 use super::{App, Status};
@@ -39,12 +40,13 @@ impl Args {
             }
             return Ok(0);
         }
+        let client = access::client_version(&app.cancel);
         let blocks: Vec<String> = names
             .iter()
             .filter_map(|name| lab.ssh_settings(name))
-            .map(|access| access.config_block())
+            .map(|access| access.config_block(client))
             .collect();
-        ui::print(&format!("{}\n", blocks.join("\n").trim_end()));
+        ui::print_data(&format!("{}\n", blocks.join("\n").trim_end()));
         Ok(0)
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::error::{Error, Kind, Result};
 use crate::process::Stream;
-use crate::ui;
+use crate::{printable, ui};
 
 use super::{App, Status};
 
@@ -38,6 +38,7 @@ impl Args {
         let paint = app.ui.paint_out();
         let several = names.len() > 1;
         let on_line = |name: &str, stream: Stream, line: &str| {
+            let name = printable::line(name);
             let prefix = if several { format!("{0}{name}{0:#}: ", paint.bold) } else { String::new() };
             if app.ui.json {
                 let stream = if stream == Stream::Out { "stdout" } else { "stderr" };

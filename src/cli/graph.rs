@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::lab::graph;
+use crate::printable;
 
 use super::{App, Status};
 
@@ -22,7 +23,8 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let labfile = app.place()?.labfile?;
-        app.ui.print(&if self.svg { graph::svg(&labfile) } else { graph::mermaid(&labfile) });
+        let picture = if self.svg { graph::svg(&labfile) } else { graph::mermaid(&labfile) };
+        app.ui.print(&printable::text(&picture));
         Ok(0)
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::error::{Error, Kind, Result};
 use crate::lab::{Lab, log};
 use crate::process::Stream;
-use crate::ui;
+use crate::{printable, ui};
 
 use super::{App, Status};
 
@@ -132,9 +132,10 @@ enum Manner {
 impl Log {
     /// The name of the log, for people: `web1 console`.
     fn name(&self) -> String {
-        self.machine
-            .as_ref()
-            .map_or_else(|| self.what.to_owned(), |machine| format!("{machine} {}", self.what))
+        match &self.machine {
+            Some(machine) => format!("{} {}", printable::line(machine), self.what),
+            None => self.what.to_owned(),
+        }
     }
 
     /// A last line that has no end, such as `login: `.

@@ -200,6 +200,24 @@ fn nothing_of_a_labfile_is_obeyed_by_a_terminal() {
 }
 
 #[test]
+fn foreign_colours_are_no_colours() {
+    // Lab paints no background.
+    let p = "\"\\u001b[45mx\"";
+    for labfile in [
+        format!("[lab]\nname = {p}\nbox = {p}\n[machine.{p}]\n[{p}]\n[machine.web1]\nprovision = [{p}]\n"),
+        "[lab]\nbox = \"./x\\u001b[45m.box\"\n[machine.web1]\n".to_owned(),
+        "[lab]\nname = \u{1b}[45mx\n".to_owned(),
+    ] {
+        let lab = TestLab::bare(&labfile);
+        for verb in READERS {
+            let run = lab.lab(&[&["--color", "always"], *verb].concat());
+            let shown = run.stdout + &run.stderr;
+            assert!(!shown.contains("\u{1b}[45m"), "{verb:?}: {shown:?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_of_a_name_or_word_is_obeyed_by_a_terminal() {
     let good = "[lab]\nbox = \"./none.box\"\n[machine.web1]\nprovision = [\"nothere.sh\"]\n";
     let word = format!("x{TRICKY}\nhint: forged");

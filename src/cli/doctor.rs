@@ -85,7 +85,8 @@ impl Args {
             app.ui.print(&lines(&checks));
         }
         if let Some(path) = &report {
-            atomic::write_new(path, doctor::text(&host, &checks).as_bytes())?;
+            let text = doctor::text(&host, &checks);
+            atomic::write_new(path, printable::text(&text).as_bytes())?;
             app.ui.tell(&format!(
                 "wrote {}: what is above, without the names of user and computer",
                 path.display()

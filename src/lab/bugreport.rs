@@ -155,7 +155,9 @@ fn told(manner: Manner, text: &str) -> Result<Outline, String> {
             })
         }
         Manner::Pins => outline::pins(text).ok_or_else(|| "it is not as lab writes it".to_owned()),
-        Manner::State => outline::json(text, TOLD).ok_or_else(|| "it is not as lab writes it".to_owned()),
+        Manner::State => {
+            outline::json(text, TOLD).map_err(|why| format!("it is no JSON ({} bytes): {why}", text.len()))
+        }
         Manner::LabLog => Ok(outline::log(text)),
         Manner::MachineLog => Ok(Outline { text: text.to_owned(), left_out: 0 }),
     }

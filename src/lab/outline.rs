@@ -101,12 +101,15 @@ fn omit(value: &mut Value, left_out: &mut usize) {
 }
 
 /// The outline of a file that lab itself has written, as JSON: numbers, and texts whose form says that they are no
-/// person's (ids, digests, addresses, single words), or that stand under one of `keys`. `None` where it is no JSON.
-pub fn json(text: &str, keys: &[&str]) -> Option<Outline> {
-    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+/// person's (ids, digests, addresses, single words), or that stand under one of `keys`.
+///
+/// # Errors
+/// What is wrong with the JSON, and where; it quotes nothing.
+pub fn json(text: &str, keys: &[&str]) -> Result<Outline, serde_json::Error> {
+    let value: serde_json::Value = serde_json::from_str(text)?;
     let mut left_out = 0;
     let value = told_json(value, false, keys, &mut left_out);
-    Some(Outline { text: format!("{value:#}\n"), left_out })
+    Ok(Outline { text: format!("{value:#}\n"), left_out })
 }
 
 fn told_json(
@@ -246,7 +249,7 @@ mod tests {
             assert!(text.contains(kept), "no {kept} in {text}");
         }
         assert_eq!(left_out, 1, "{text}");
-        assert_eq!(json("x", &[]), None);
+        assert!(json("x", &[]).is_err());
     }
 
     #[test]

@@ -200,6 +200,28 @@ fn nothing_of_a_labfile_is_obeyed_by_a_terminal() {
 }
 
 #[test]
+fn one_file_writes_to_the_terminal() {
+    fn look(dir: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                look(&path, found);
+            } else if let Ok(text) = std::fs::read_to_string(&path) {
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                let ways =
+                    ["stdout().lock", "stderr().lock", "println!(", "eprint", " print!(", "error.print("];
+                if ways.iter().any(|way| code.contains(way)) {
+                    found.push(path.file_name().unwrap().to_string_lossy().into_owned());
+                }
+            }
+        }
+    }
+    let mut found = Vec::new();
+    look(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert_eq!(found, ["terminal.rs"]);
+}
+
+#[test]
 fn foreign_colours_are_no_colours() {
     // Lab paints no background.
     let p = "\"\\u001b[45mx\"";

@@ -7,15 +7,15 @@ use serde_json::json;
 use crate::boxes::catalogue::Catalogue;
 use crate::error::Result;
 use crate::labfile::import::{Around, Imported, import as convert, vagrantfile_at};
-use crate::{labfile, ui};
+use crate::{labfile, printable, ui};
 
 use super::{App, Status, init};
 
 /// Turn a Vagrantfile into a Labfile
 ///
-/// It is read, not run: variables, loops over lists and numbers, and text put together from them are
-/// followed. What a Labfile cannot say, or nobody can know without running it, is listed with its line,
-/// here and at the top of the Labfile.
+/// lab reads the Vagrantfile and does not run it. It follows variables, loops over lists and numbers, and text
+/// made of them. It lists, with their lines, the settings that a Labfile does not have and those that only a
+/// run of the Vagrantfile could tell: on the terminal, and at the top of the Labfile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -63,16 +63,16 @@ pub(super) fn import(app: &App, file: &Path, print: bool) -> Result<Status> {
             "notes": notes,
         }));
     } else if print {
-        ui::print(&text);
+        ui::print_data(&printable::json(&text));
     }
     for note in &notes {
         let line = if note.line == 0 { String::new() } else { format!(":{}", note.line) };
         app.ui.tell(&format!("{shown}{line}: {}", note.text));
     }
     if let Some(path) = &written {
-        // What is written is checked as everything is; a mistake in it is one of lab's, and is shown.
+        // The new Labfile is checked like any other. A mistake in it is a defect of `lab import`, and is shown.
         if let Err(labfile::LoadError::Mistakes(report)) = labfile::load(path) {
-            ui::say(report.render(app.ui.has_color()).trim_end());
+            app.ui.report(&report);
         }
         let left = match notes.len() {
             0 => String::new(),

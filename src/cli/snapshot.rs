@@ -131,7 +131,7 @@ impl List {
         } else if listing.machines.iter().all(|machine| machine.snapshots.is_empty()) {
             app.ui.tell("there are no snapshots: `lab snapshot save SNAPSHOT` takes one");
         } else {
-            ui::print(&table(&listing, app));
+            app.ui.print(&table(&listing, app));
         }
         Ok(0)
     }

@@ -9,7 +9,7 @@ use super::{App, Status};
 
 /// Check the Labfile without touching anything
 ///
-/// Every mistake in it, and in what it says of other files, is shown at once.
+/// Shows all mistakes at once, also those about the files that the Labfile names.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -23,7 +23,7 @@ impl Args {
         if let (Err(error), Some(report)) = (&place.labfile, &place.problems)
             && !app.ui.json
         {
-            ui::say(&report.render(app.ui.has_color()));
+            app.ui.report(report);
             return Err(Error::new(error.kind(), error.message()));
         }
         app.warn_of(&place);

@@ -1,5 +1,6 @@
 //! `lab cp`: files to and from a machine, by a tar stream over ssh.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
@@ -23,8 +24,8 @@ use super::unpack;
 ///
 /// # Errors
 /// [`Kind::CopyFailed`] with what could not be read or written; ssh's own.
-pub fn to_guest(access: &Access, from: &Path, to: &str, cancel: &Cancel) -> Result<()> {
-    let to = in_home(to);
+pub fn to_guest(access: &Access, from: &Path, to: impl AsRef<[u8]>, cancel: &Cancel) -> Result<()> {
+    let to = in_home(to.as_ref());
     let name = name_of(from)?;
     let mark = Mark::new();
     let tree = Tree::scan(from, Some("copy"))?;
@@ -53,8 +54,8 @@ if [ -d "$to" ] && [ -d "$temp/copy" ]; then cp -R -P -p "$temp/copy/." "$to/"
 elif [ -d "$temp/copy" ] && [ -e "$to" ]; then echo "$to is not a folder" >&2; exit 1
 elif [ -d "$to" ]; then echo "$to is a folder" >&2; exit 1
 else mv -f "$temp/copy" "$to"; fi"#,
-        to = quote(&to),
-        name = quote(&name),
+        to = word(to),
+        name = word(&name),
         size = tree.size(),
         kib = tree.size() / 1024,
     );
@@ -105,7 +106,7 @@ else mv -f "$temp/copy" "$to"; fi"#,
     if let Some(room) = room {
         return Err(no_room(&access.machine, &room));
     }
-    let what = format!("{} to {}:{to}", from.display(), access.machine);
+    let what = format!("{} to {}:{}", from.display(), access.machine, String::from_utf8_lossy(to));
     finish(access, &what, code(cancel, begun, status)?, begun, &said)
 }
 
@@ -130,21 +131,21 @@ fn no_room_of(line: &str) -> Option<NoRoom> {
 ///
 /// # Errors
 /// [`Kind::CopyFailed`] with what could not be read or written; ssh's own.
-pub fn to_host(access: &Access, from: &str, to: &Path, cancel: &Cancel) -> Result<()> {
-    let from = in_home(from);
-    let (folder, name) = match from.trim_end_matches('/').rsplit_once('/') {
-        Some((folder, name)) => (format!("{folder}/"), name),
-        None => (String::from("./"), from.trim_end_matches('/')),
-    };
+pub fn to_host(access: &Access, from: impl AsRef<[u8]>, to: &Path, cancel: &Cancel) -> Result<()> {
+    let from = in_home(from.as_ref());
+    let end = from.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    let start = from[..end].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
     // `.` and `/` have no name: what they hold goes into `to`.
-    let (folder, name) = match name {
-        "" => ("/".to_owned(), "."),
-        "." | ".." => (from.clone(), "."),
-        name => (folder, name),
+    let (folder, name): (&[u8], &[u8]) = match &from[start..end] {
+        b"" => (b"/", b"."),
+        b"." | b".." => (from, b"."),
+        name if start == 0 => (b"./", name),
+        name => (&from[..start], name),
     };
+    let command = format!("exec tar -c -f - -C {} {}", word(folder), word(&[b"./", name].concat()));
+    let name = &os_name(name);
     let target = if name != "." && to.is_dir() { to.join(name) } else { to.to_owned() };
     let mark = Mark::new();
-    let command = format!("exec tar -c -f - -C {} {}", quote(&folder), quote(&format!("./{name}")));
     let mut errors = String::new();
     let mut start = Start { mark: mark.bytes(), seen: Vec::new(), begun: false };
     let failed = Cancel::new();
@@ -171,7 +172,7 @@ pub fn to_host(access: &Access, from: &str, to: &Path, cancel: &Cancel) -> Resul
         (status, unpacker.join())
     });
     cancel.check()?;
-    let what = format!("{}:{from} to {}", access.machine, to.display());
+    let what = format!("{}:{} to {}", access.machine, String::from_utf8_lossy(from), to.display());
     let unpacked = unpacked.map_err(|_| Error::internal("unpacking panicked"))?;
     // What was said before the mark is not about the copy.
     let mark = String::from_utf8_lossy(&start.mark).into_owned();
@@ -250,15 +251,37 @@ fn note(errors: &mut String, bytes: &[u8], line: bool) {
 
 /// A path in the guest as its shell takes it, quoted, from the home folder: `~/x`, which the host's
 /// shell leaves alone after `web1:`, would not be expanded.
-fn in_home(path: &str) -> String {
+fn in_home(path: &[u8]) -> &[u8] {
     match path {
-        "" | "~" | "~/" => ".".into(),
-        path => path.strip_prefix("~/").unwrap_or(path).into(),
+        b"" | b"~" | b"~/" => b".",
+        path => path.strip_prefix(b"~/").unwrap_or(path),
     }
 }
 
+/// A path in the guest as one word for its shell. A path is bytes there; those that are no text go as octal numbers.
+fn word(path: &[u8]) -> String {
+    match str::from_utf8(path) {
+        Ok(text) => quote(text),
+        Err(_) => {
+            let octal: String = path.iter().map(|byte| format!("\\0{byte:03o}")).collect();
+            format!("\"$(printf %b '{octal}')\"")
+        }
+    }
+}
+
+/// A name of the guest's as one of the host's.
+#[cfg(unix)]
+fn os_name(name: &[u8]) -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(name.to_vec())
+}
+
+#[cfg(not(unix))]
+fn os_name(name: &[u8]) -> OsString {
+    String::from_utf8_lossy(name).into_owned().into()
+}
+
 /// The last component of a path of the host; of `.` or `..` that of the folder that it means.
-fn name_of(path: &Path) -> Result<String> {
+fn name_of(path: &Path) -> Result<Vec<u8>> {
     let whole = match path.file_name() {
         Some(name) => name.to_owned(),
         None => {
@@ -267,7 +290,7 @@ fn name_of(path: &Path) -> Result<String> {
             )?
         }
     };
-    Ok(whole.to_string_lossy().into_owned())
+    Ok(whole.into_encoded_bytes())
 }
 
 /// What comes over a channel, as something to read.
@@ -301,7 +324,17 @@ mod tests {
         for (path, expected) in
             [("~/x", "x"), ("~", "."), ("", "."), ("/a", "/a"), ("~x", "~x"), ("a/~/b", "a/~/b")]
         {
-            assert_eq!(in_home(path), expected);
+            assert_eq!(in_home(path.as_bytes()), expected.as_bytes());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn bytes_that_are_no_text_arrive_in_the_guests_shell() {
+        for path in [&b"datei\xe4.txt"[..], b"a b'c\xff$(x)\\n\"", b"plain", b"it's"] {
+            let line = format!("printf %s {}", word(path));
+            let said = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+            assert_eq!(said.stdout, path, "{line}");
         }
     }
 
@@ -320,9 +353,9 @@ mod tests {
 
     #[test]
     fn a_folder_is_called_by_its_own_name() {
-        assert_eq!(name_of(Path::new("a/b/")).unwrap(), "b");
+        assert_eq!(name_of(Path::new("a/b/")).unwrap(), b"b");
         let here = std::env::current_dir().unwrap();
-        assert_eq!(name_of(Path::new(".")).unwrap(), here.file_name().unwrap().to_str().unwrap());
+        assert_eq!(name_of(Path::new(".")).unwrap(), here.file_name().unwrap().as_encoded_bytes());
         assert!(name_of(Path::new("/")).is_err());
     }
 }

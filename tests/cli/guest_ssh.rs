@@ -180,7 +180,8 @@ fn the_block_for_ssh_config_works() {
     let server = Server::new("");
     server.talk(&server.access()).unwrap();
     let config = server.path("ssh config");
-    fs::write(&config, server.access().config_block()).unwrap();
+    fs::write(&config, server.access().config_block(labfile::guest::access::client_version(&Cancel::new())))
+        .unwrap();
     let output = Command::new("ssh").arg("-F").arg(&config).args(["web1", "echo", "hello"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "hello\n", "{output:?}");
 }

@@ -7,6 +7,9 @@ use super::failure::{Failure, Fate};
 /// The environment variable that sets how many seconds nothing may come before a connection is given up.
 const TIMEOUT_VARIABLE: &str = "LAB_HTTP_TIMEOUT";
 
+/// Longer than anybody waits, and short enough to be added to any moment.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// A download that got this much further has not been tried in vain.
 const PROGRESS: u64 = 64 << 10;
 /// A server may ask for a pause (`Retry-After`), but not for a longer one.
@@ -48,7 +51,7 @@ impl Patience {
         let said = std::env::var(TIMEOUT_VARIABLE).ok().and_then(|text| text.trim().parse().ok());
         match said.filter(|seconds| *seconds > 0) {
             Some(seconds) => {
-                let limit = Duration::from_secs(seconds);
+                let limit = Duration::from_secs(seconds).min(LONGEST);
                 Patience { connect: limit, stall: limit, ..Patience::default() }
             }
             None => Patience::default(),

@@ -1,5 +1,6 @@
 //! Using machines that run: provisioners, commands, files, logs.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::error::{Error, Kind, Result};
@@ -174,17 +175,19 @@ impl Lab<'_> {
 pub enum Spot {
     /// On this computer.
     Host(PathBuf),
-    /// In a machine.
-    Guest(String, String),
+    /// In a machine, where a path is bytes.
+    Guest(String, Vec<u8>),
 }
 
 impl Spot {
     /// Reads `MACHINE:PATH` or `PATH`. A colon behind a slash belongs to the path; on Windows also one
     /// behind a single letter, which is a drive.
-    pub fn parse(text: &str) -> Self {
-        match text.split_once(':') {
-            Some((machine, path)) if !machine.contains(['/', '\\']) && !is_drive(machine) => {
-                Spot::Guest(machine.to_owned(), path.to_owned())
+    pub fn parse(text: &OsStr) -> Self {
+        let bytes = text.as_encoded_bytes();
+        let colon = bytes.iter().position(|byte| *byte == b':').unwrap_or(0);
+        match str::from_utf8(&bytes[..colon]) {
+            Ok(machine) if colon > 0 && !machine.contains(['/', '\\']) && !is_drive(machine) => {
+                Spot::Guest(machine.to_owned(), bytes[colon + 1..].to_vec())
             }
             _ => Spot::Host(PathBuf::from(text)),
         }
@@ -214,10 +217,11 @@ mod tests {
 
     #[test]
     fn spots_are_told_apart() {
-        assert_eq!(Spot::parse("web1:/etc/hosts"), Spot::Guest("web1".into(), "/etc/hosts".into()));
-        assert_eq!(Spot::parse("web1:"), Spot::Guest("web1".into(), String::new()));
-        for path in ["notes.txt", "./a:b", "/a:b"] {
-            assert_eq!(Spot::parse(path), Spot::Host(path.into()), "{path}");
+        let parse = |text: &str| Spot::parse(text.as_ref());
+        assert_eq!(parse("web1:/etc/hosts"), Spot::Guest("web1".into(), "/etc/hosts".into()));
+        assert_eq!(parse("web1:"), Spot::Guest("web1".into(), Vec::new()));
+        for path in ["notes.txt", "./a:b", "/a:b", ":a"] {
+            assert_eq!(parse(path), Spot::Host(path.into()), "{path}");
         }
     }
 

@@ -7,6 +7,7 @@
 //! boxes are flat); whatever would reach outside is an error that names the member, and the caller
 //! throws away all that was unpacked.
 
+mod fault;
 mod feed;
 mod gauge;
 mod member;
@@ -22,9 +23,10 @@ use std::thread;
 use super::disk::{self, Content};
 use super::manifest::Sum;
 use super::progress::Task;
-use super::room::{self, human};
 use crate::cancel::Cancel;
-use crate::error::{Error, Kind, Result};
+use crate::disk_space;
+use crate::error::{Error, Result};
+use fault::{Fault, OTHERS, Outcome, bad, hostile};
 use feed::{Fed, Pipe};
 use gauge::{Gauge, Stream};
 use member::Member;
@@ -67,7 +69,7 @@ pub(super) fn unpack(path: &Path, into: &Path, task: &mut Task<'_>) -> Result<Un
     let size = file.metadata().map_err(failed)?.len();
 
     // Nothing unpacks to much less than its file; what an archive's members need is asked as they come.
-    room::check(into, size, "the unpacked box")?;
+    disk_space::check(into, size, "the unpacked box")?;
 
     let cancel = task.cancel;
     thread::scope(|scope| {
@@ -98,23 +100,6 @@ pub(super) fn unpack(path: &Path, into: &Path, task: &mut Task<'_>) -> Result<Un
 fn limit(size: u64) -> u64 {
     size.saturating_mul(UNPACKED_RATIO).clamp(UNPACKED_MIN, UNPACKED_MAX)
 }
-
-/// Why unpacking stopped.
-#[derive(Debug)]
-enum Fault {
-    /// The stream of bytes broke; the gauge knows where.
-    Read(io::Error),
-    /// The box is refused, or could not be written.
-    Refused(Error),
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Fault::Refused(error)
-    }
-}
-
-type Outcome<T> = std::result::Result<T, Fault>;
 
 struct Unpacking<'a> {
     into: &'a Path,
@@ -200,7 +185,7 @@ impl Unpacking<'_> {
                     }
                     let size = entry.size();
                     self.charge(size)?;
-                    room::check(self.into, size, "the unpacked box")?;
+                    disk_space::check(self.into, size, "the unpacked box")?;
                     if self.take(&mut entry, &name)? != size {
                         return Err(Fault::Read(io::ErrorKind::UnexpectedEof.into()));
                     }
@@ -234,32 +219,6 @@ impl Unpacking<'_> {
         self.files.insert(name.to_owned(), sum);
         Ok(size)
     }
-}
-
-/// Reads until `buffer` is full or the end has come.
-fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut count = 0;
-    while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
-        match reader.read(rest) {
-            Ok(0) => break,
-            Ok(more) => count += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(count)
-}
-
-const OTHERS: &str = "a box is an archive as Vagrant makes them (.box: tar, or tar in gzip, zstd or xz), an .ova, or a \
-                      disk image (.qcow2, .vmdk, .vdi, or a raw one), compressed or not";
-
-fn bad(why: &str) -> Error {
-    Error::new(Kind::BadBox, format!("not a box: {why}"))
-}
-
-fn hostile(why: &str) -> Error {
-    Error::new(Kind::HostileBox, format!("the box is refused: {why}"))
-        .hint("nothing was kept of it; get it from a source that you trust")
 }
 
 #[cfg(test)]

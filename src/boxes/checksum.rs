@@ -7,8 +7,8 @@ use std::path::Path;
 
 use sha2::digest::DynDigest;
 
-use super::digest::{self, Hasher};
 use super::progress::Task;
+use crate::digest::{self, Hasher};
 use crate::error::{Error, Kind, Result};
 
 /// The ways to compute a checksum that the Vagrant registry knows.
@@ -236,7 +236,9 @@ pub(super) fn of_file(path: &Path, expected: &Expected, task: &mut Task<'_>) -> 
     let mut meter = Meter::new(expected);
     let file = File::open(path).map_err(|source| Error::io("read", path, &source))?;
     let total = file.metadata().map_err(|source| Error::io("read", path, &source))?.len();
-    digest::read_through(&file, path, total, task, |bytes| meter.update(bytes))?;
+    let cancel = task.cancel;
+    let tell = |done, total| task.report_checked(done, total);
+    digest::read_through(&file, path, total, cancel, tell, |bytes| meter.update(bytes))?;
     Ok(meter.measured())
 }
 

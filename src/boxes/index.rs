@@ -11,7 +11,7 @@ use super::layout::Layout;
 use super::source::Source;
 use super::temp;
 use crate::error::{Error, Kind, Result};
-use crate::versioned;
+use crate::{atomic, versioned};
 
 const VERSION: u32 = 1;
 
@@ -93,7 +93,7 @@ impl Index {
 
     /// Changes the index; several processes take turns.
     pub(super) fn change<T>(layout: &Layout, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
-        temp::create_dirs(layout.root())?;
+        atomic::create_dirs(layout.root())?;
         let _store = temp::lock_store(layout)?;
         let before = Index::read(layout)?;
         let mut index = before.clone();

@@ -1,10 +1,9 @@
 //! What an unpacked box is.
 
+mod member;
 mod sums;
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::disk::{self, Content, DiskFormat};
@@ -13,10 +12,11 @@ use super::manifest::Format;
 use super::progress::Task;
 use super::vagrantfile::{self, Vagrantfile};
 use super::{archive, ovf};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
+use member::{bad, read_text};
 
-/// `metadata.json` has some 100 bytes.
-const MAX_METADATA: u64 = 1 << 20;
+/// A box's `metadata.json` has some 100 bytes.
+const MAX_METADATA: u64 = 256 << 10;
 const DEFAULT_USER: &str = "vagrant";
 
 /// What was found out.
@@ -236,22 +236,6 @@ fn disk_format(dir: &Path, name: &str) -> Result<DiskFormat> {
     }
 }
 
-/// A text file of the box, if it is there.
-fn read_text(path: &Path, limit: u64) -> Result<Option<String>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file.take(limit + 1),
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::io("read", path, &source)),
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|source| Error::io("read", path, &source))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if bytes.len() as u64 > limit {
-        return Err(bad(&format!("its {name} is too long")));
-    }
-    String::from_utf8(bytes).map(Some).map_err(|_| bad(&format!("its {name} is not UTF-8")))
-}
-
 /// ssh refuses a private key that others may read.
 fn protect(path: &Path) -> Result<()> {
     #[cfg(unix)]
@@ -265,10 +249,6 @@ fn protect(path: &Path) -> Result<()> {
 }
 
 const WANTED: &str = "a Vagrant box has a metadata.json and, for virtualbox, a box.ovf";
-
-fn bad(why: &str) -> Error {
-    Error::new(Kind::BadBox, format!("the box cannot be used: {why}"))
-}
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::digest;
+use crate::digest;
 
 /// The unpacked box inside a box's folder.
 pub(super) const FILES: &str = "files";

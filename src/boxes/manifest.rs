@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::hardware::Hardware;
+use super::image::{BoxImage, Login};
 use super::layout::{FILES, MANIFEST, MANIFEST_SET_ASIDE};
-use super::{BoxImage, Login};
 use crate::error::{Error, Kind, Result};
 use crate::versioned;
 

@@ -5,12 +5,14 @@
 //! VirtualBox adds its own `vbox:Machine`, which says what OVF cannot: the firmware, the exact NIC.
 
 mod items;
+mod xml;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::hardware::{Arch, DiskController, Firmware, Hardware, Mac, NicModel};
 use crate::error::{Error, Kind, Result};
 use items::Item;
+use xml::{attribute, child, children, is};
 
 /// OVFs have 10 to 60 kB.
 pub const MAX_SIZE: u64 = 4 << 20;
@@ -302,24 +304,6 @@ pub(super) fn plain_name(name: &str) -> Result<&str> {
         return Err(Error::new(Kind::HostileBox, message));
     }
     if name.is_empty() { Err(bad("its disk has no file name")) } else { Ok(name) }
-}
-
-/// Element and attribute names are looked up without their name spaces, which differ between OVF
-/// versions; no two names of interest collide.
-fn is(node: Node<'_, '_>, name: &str) -> bool {
-    node.is_element() && node.tag_name().name() == name
-}
-
-fn children<'d>(node: Node<'d, 'd>, name: &'static str) -> impl Iterator<Item = Node<'d, 'd>> {
-    node.children().filter(move |node| is(*node, name))
-}
-
-fn child<'d>(node: Node<'d, 'd>, name: &'static str) -> Option<Node<'d, 'd>> {
-    children(node, name).next()
-}
-
-fn attribute<'d>(node: Node<'d, 'd>, name: &str) -> Option<&'d str> {
-    node.attributes().find(|attribute| attribute.name() == name).map(|attribute| attribute.value())
 }
 
 fn bad(why: &str) -> Error {

@@ -64,6 +64,11 @@ impl Task<'_> {
     pub(super) fn report(&mut self, phase: Phase, done: u64, total: Option<u64>) {
         (self.progress)(Progress { phase, done, total });
     }
+
+    /// Tells how many bytes of how many have been checked.
+    pub(super) fn report_checked(&mut self, done: u64, total: u64) {
+        self.report(Phase::Checking, done, Some(total));
+    }
 }
 
 impl std::fmt::Debug for Task<'_> {

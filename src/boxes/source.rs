@@ -55,6 +55,18 @@ impl Source {
         is_path.then(|| Source::parse(text, base_dir))
     }
 
+    /// A file by its real path, as far as the file is there.
+    #[must_use]
+    pub(super) fn real(self) -> Self {
+        match self {
+            Source::File(path) => {
+                let real = std::fs::canonicalize(&path).or_else(|_| std::path::absolute(&path));
+                Source::File(real.unwrap_or(path))
+            }
+            other => other,
+        }
+    }
+
     /// What tells it apart from other sources, for locks and the index; also for people.
     pub fn key(&self) -> String {
         match self {

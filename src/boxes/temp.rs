@@ -37,11 +37,12 @@ impl Temp {
     /// Makes one, and removes those whose process is dead.
     pub(super) fn new(layout: &Layout) -> Result<Self> {
         let parent = layout.temp();
-        create_dirs(&parent)?;
+        atomic::create_dirs(&parent)?;
         // Between the making of a folder and the taking of its lock nobody may look at it.
         let _store = lock_store(layout)?;
         sweep(&parent)?;
-        sweep_half_written(layout.root());
+        // Every write of the index holds the same lock.
+        atomic::sweep(layout.root());
         sweep_partials(layout);
         let dir = parent.join(uuid::Uuid::new_v4().simple().to_string());
         std::fs::create_dir(&dir).map_err(|source| Error::io("create the folder", &dir, &source))?;
@@ -95,16 +96,6 @@ fn sweep(parent: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes what a write of the index left that was killed. The store's lock is held, as it is for
-/// every such write, so that none is going on.
-fn sweep_half_written(root: &Path) {
-    for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(atomic::HALF_WRITTEN) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-}
-
 /// Removes downloads that nobody went on with for a long time. Whatever goes wrong here is no matter.
 fn sweep_partials(layout: &Layout) {
     for entry in std::fs::read_dir(layout.partials()).into_iter().flatten().flatten() {
@@ -122,11 +113,6 @@ pub(super) fn discard_partial(layout: &Layout, key: &str) -> Result<bool> {
         return Ok(false);
     }
     unlink::folder(&layout.partials().join(key)).map(|()| true)
-}
-
-/// Makes a folder and those above it.
-pub(super) fn create_dirs(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).map_err(|source| Error::io("create the folder", dir, &source))
 }
 
 #[cfg(test)]

@@ -171,7 +171,8 @@ impl Ports {
         let lock = File::options().write(true).create(true).truncate(false).open(&lock_path);
         let lock = lock.map_err(|source| Error::io("open", &lock_path, &source))?;
         lock.lock().map_err(|source| Error::io("lock", &lock_path, &source))?;
-        sweep(dir);
+        // Whoever writes the register holds this lock.
+        atomic::sweep(dir);
         let path = self.home.ports();
         let before = read(&path)?;
         let mut claims = before.clone();
@@ -181,16 +182,6 @@ impl Ports {
             versioned::write(&path, &Register { version: VERSION, claims })?;
         }
         result
-    }
-}
-
-/// Removes what those left who were killed while writing the register; under its lock, nobody writes.
-fn sweep(dir: &Path) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(atomic::HALF_WRITTEN) {
-            // It takes up a few bytes; whoever comes next tries again.
-            let _ = std::fs::remove_file(entry.path());
-        }
     }
 }
 

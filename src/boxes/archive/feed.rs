@@ -7,9 +7,9 @@ use std::io::{self, BufRead, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
-use super::fill;
-use crate::boxes::digest::{CHUNK, Hasher};
+use super::fault::fill;
 use crate::boxes::progress::{Phase, Task};
+use crate::digest::{CHUNK, Hasher};
 use crate::error::{Error, Result};
 
 /// How many pieces are on their way at most.

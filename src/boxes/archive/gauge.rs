@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::{Fault, bad, hostile, human};
+use super::fault::{Fault, bad, hostile};
+use crate::disk_space::human;
 use crate::error::{Error, Kind};
 
 /// How much may be read for the headers of one member. The tar reader keeps long names and lists of

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{bad, hostile};
+use super::fault::{bad, hostile};
 use crate::error::Result;
 
 /// How many folders deep a member may lie. Real boxes have one or two; many more are made to break those who unpack

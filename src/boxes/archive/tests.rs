@@ -5,8 +5,9 @@ use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
 use super::*;
-use crate::boxes::digest;
 use crate::cancel::Cancel;
+use crate::digest;
+use crate::error::Kind;
 
 /// A header with a sum, whose name is written as it is, however wrong.
 fn header(name: &[u8], kind: EntryType, size: u64) -> Header {

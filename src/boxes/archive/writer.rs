@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::thread;
 
-use super::{Fault, Outcome, fill};
-use crate::boxes::digest::Hasher;
+use super::fault::{Fault, Outcome, fill};
 use crate::boxes::manifest::Sum;
 use crate::cancel::Cancel;
+use crate::digest::Hasher;
 use crate::error::Error;
 
 /// How much is handed over at a time.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::boxes::room;
+use crate::disk_space;
 use crate::error::{Error, Kind};
 
 /// Whether another try may do better.
@@ -60,14 +60,14 @@ impl Failure {
 
     /// More than a box can have.
     pub(super) fn too_large(most: u64) -> Self {
-        Failure::last(format!("it is larger than {}", room::human(most)))
+        Failure::last(format!("it is larger than {}", disk_space::human(most)))
     }
 
     /// The error for people.
     pub(super) fn into_error(self, url: &str, have: u64) -> Error {
         let mut error = Error::new(Kind::Download, format!("could not download {url}: {}", self.why));
         if have > 0 {
-            error = error.detail(format!("{} of it are here, and are kept", room::human(have)));
+            error = error.detail(format!("{} of it are here, and are kept", disk_space::human(have)));
         }
         if have > 0 && self.fate != Fate::Last {
             error = error.hint("run the same command again: it goes on where this one stopped");

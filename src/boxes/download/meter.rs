@@ -98,7 +98,7 @@ fn died() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boxes::digest;
+    use crate::digest;
 
     #[test]
     fn it_measures_all_that_it_was_given_and_gives_the_pieces_back() {

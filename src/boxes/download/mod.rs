@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::checksum::{Expected, Measured};
 use super::progress::{Phase, Task};
-use super::room;
+use crate::disk_space;
 use crate::error::{Kind, Result};
 pub(super) use answer::Facts;
 use answer::Plan;
@@ -191,7 +191,7 @@ impl Job<'_> {
                     if self.partial.facts().total.is_none() && have - looked >= LOOK {
                         looked = have;
                         // Unpacking it takes about as much again.
-                        room::check(self.wish.dir, have, "unpacking the download")?;
+                        disk_space::check(self.wish.dir, have, "unpacking the download")?;
                     }
                     self.partial.keep_now_and_then()?;
                     self.tell(task);
@@ -254,7 +254,7 @@ impl Job<'_> {
             }
             // The rest of the download, and about as much as the whole for what is unpacked from it.
             let needed = total.saturating_sub(self.partial.len()).saturating_add(total);
-            room::check(self.wish.dir, needed, "the download and what is in it")?;
+            disk_space::check(self.wish.dir, needed, "the download and what is in it")?;
         }
         Ok(Next::Read)
     }

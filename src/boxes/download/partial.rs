@@ -12,10 +12,8 @@ use super::answer::Facts;
 use super::meter::SideMeter;
 use crate::boxes::checksum::{Expected, Measured, Meter};
 use crate::boxes::progress::Task;
-use crate::boxes::{digest, temp};
 use crate::error::{Error, Result};
-use crate::unlink;
-use crate::{atomic, versioned};
+use crate::{atomic, digest, unlink, versioned};
 
 const VERSION: u32 = 1;
 /// How much time's worth of a download a killed process loses at most.
@@ -51,8 +49,8 @@ pub(in crate::boxes) struct Partial {
 impl Partial {
     /// What there is in `dir` of the file at `url`; nothing, at first.
     pub(super) fn open(dir: &Path, url: &str, expected: &Expected, task: &mut Task<'_>) -> Result<Self> {
-        temp::create_dirs(dir)?;
-        sweep_half_written(dir);
+        atomic::create_dirs(dir)?;
+        atomic::sweep(dir);
         let path = dir.join(DATA);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(|source| Error::io("create", &path, &source))?;
@@ -94,7 +92,9 @@ impl Partial {
             return Ok(None);
         }
         let mut meter = Meter::new(&self.expected);
-        digest::read_through(&self.file, &self.path, note.length, task, |bytes| meter.update(bytes))?;
+        let cancel = task.cancel;
+        let tell = |done, total| task.report_checked(done, total);
+        digest::read_through(&self.file, &self.path, note.length, cancel, tell, |bytes| meter.update(bytes))?;
         Ok((meter.size() == note.length && meter.sha256() == note.sha256).then_some(meter))
     }
 
@@ -187,14 +187,6 @@ pub(in crate::boxes) fn age(dir: &Path) -> Option<Duration> {
 pub(in crate::boxes) fn url(dir: &Path) -> Option<String> {
     let note = versioned::read::<Note>(&dir.join(NOTE), VERSION).ok()??;
     (note.version == VERSION).then_some(note.url)
-}
-
-fn sweep_half_written(dir: &Path) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(atomic::HALF_WRITTEN) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
 }
 
 #[cfg(test)]

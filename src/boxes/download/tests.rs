@@ -1,10 +1,11 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::boxes::Progress;
 use crate::boxes::box_server::{BoxServer, Reply, Request, tag};
 use crate::boxes::checksum::Checksum;
-use crate::boxes::{Progress, digest};
 use crate::cancel::Cancel;
+use crate::digest;
 
 /// Patience for tests. Its limits bear a busy machine; what waits for them waits for one of them only.
 pub(in crate::boxes) const SHORT: Patience = Patience {
@@ -344,7 +345,7 @@ fn a_size_for_which_there_is_no_room_is_noticed_before_the_first_byte() {
     let server = BoxServer::start(move |_, _| Reply::whole(&[1; 100]).with("Content-Length", &huge));
     let place = Place::new();
     let error = place.fetch(&server.url("/a.box"), &Expected::default()).unwrap_err();
-    if room::free(place.dir.path()).is_some_and(|free| free < 120 << 30) {
+    if disk_space::free(place.dir.path()).is_some_and(|free| free < 120 << 30) {
         assert_eq!(error.kind(), Kind::DiskFull);
         assert!(error.message().contains("120.0 GiB"), "{error}");
         assert!(error.message().contains("are free"), "{error}");

@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{MAX_METADATA, read_text};
+use super::member::read_text;
 use crate::boxes::archive::Unpacked;
 use crate::boxes::checksum::{self, Algorithm, Checksum, Expected, Measured};
 use crate::boxes::progress::Task;
 use crate::error::{Error, Kind, Result};
+
+/// A manifest has a line for each file of the box.
+const MAX_SIZE: u64 = 256 << 10;
 
 /// Holds the box that was unpacked into `dir` to the manifests in it; returns what was not understood of them.
 ///
@@ -17,7 +20,7 @@ use crate::error::{Error, Kind, Result};
 pub(super) fn check(dir: &Path, unpacked: &Unpacked, task: &mut Task<'_>) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     for name in unpacked.files.keys().filter(|name| name.to_ascii_lowercase().ends_with(".mf")) {
-        let text = read_text(&dir.join(name), MAX_METADATA)?.unwrap_or_default();
+        let text = read_text(&dir.join(name), MAX_SIZE)?.unwrap_or_default();
         // All sums of a file together, so that it is read once, however often it is named.
         let mut promised: BTreeMap<&str, Expected> = BTreeMap::new();
         let mut strange = 0;
@@ -75,7 +78,7 @@ mod tests {
         let mut files = BTreeMap::new();
         for (name, text) in [("disk.vmdk", "abc"), ("box.mf", manifest)] {
             std::fs::write(dir.path().join(name), text).unwrap();
-            let sha256 = crate::boxes::digest::of_bytes(text.as_bytes());
+            let sha256 = crate::digest::of_bytes(text.as_bytes());
             files.insert(name.to_owned(), Sum { size: text.len() as u64, sha256 });
         }
         let unpacked =

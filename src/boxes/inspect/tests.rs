@@ -4,6 +4,7 @@ use crate::boxes::disk::tests::{DESCRIPTOR, qcow2, vmdk};
 use crate::boxes::hardware::Mac;
 use crate::boxes::ovf::tests::SATA;
 use crate::cancel::Cancel;
+use crate::error::Kind;
 
 fn unpacked(bare: bool) -> Unpacked {
     let notes = vec!["left out: x/y".into()];

@@ -2,7 +2,7 @@
 
 use roxmltree::Node;
 
-use super::child;
+use super::xml::child;
 use crate::boxes::hardware::{DiskController, NicModel};
 
 /// `CIM_ResourceAllocationSettingData.ResourceType`.

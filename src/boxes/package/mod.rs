@@ -13,11 +13,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use super::digest::{self, Hasher};
 use super::manifest::Format;
 use super::{Arch, DiskController, Firmware, Hardware, Mac, NicModel, Task};
 use crate::atomic;
 use crate::cancel::Cancel;
+use crate::digest::{self, Hasher};
 use crate::error::{Error, Kind, Result};
 
 /// The name of the disk in a VirtualBox box, as VirtualBox gives it.
@@ -86,9 +86,8 @@ impl Package<'_> {
                     progress(super::Progress { phase: super::Phase::Packing, done, total: Some(size) });
                 })?;
                 let ovf = self.ovf(size, &path)?;
-                let quiet = &mut Task { cancel: task.cancel, progress: &mut |_| {} };
-                let sums =
-                    [("box.ovf", digest::of_bytes(ovf.as_bytes())), (VMDK, digest::of_file(&path, quiet)?)];
+                let vmdk_sum = digest::of_file(&path, task.cancel, |_, _| {})?;
+                let sums = [("box.ovf", digest::of_bytes(ovf.as_bytes())), (VMDK, vmdk_sum)];
                 let sums = sums.map(|(name, sum)| format!("SHA256 ({name})= {sum}\n")).concat();
                 members.push(("metadata.json", Content::Text(json!({"provider": "virtualbox"}).to_string())));
                 members.push(("box.ovf", Content::Text(ovf)));

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Claim, Store};
+use super::base::Store;
+use super::hold::Claim;
+use crate::boxes::image::BoxImage;
 use crate::boxes::index::Index;
 use crate::boxes::layout::{FILES, MANIFEST, MANIFEST_SET_ASIDE};
 use crate::boxes::manifest::Manifest;
-use crate::boxes::progress::{Progress, Task};
+use crate::boxes::progress::Task;
 use crate::boxes::temp::Temp;
-use crate::boxes::{BoxImage, digest, room};
+use crate::digest;
+use crate::disk_space;
 use crate::error::{Error, Kind, Result};
 
 /// A box in the store, for lists.
@@ -144,10 +147,8 @@ impl Store {
                 Err(source) => return Err(Error::io("read", &path, &source)),
             }
             let before = verified.bytes;
-            let mut part = |at: Progress| {
-                (task.progress)(Progress { done: before + at.done, total: Some(total), ..at });
-            };
-            let found = digest::of_file(&path, &mut Task { cancel: task.cancel, progress: &mut part })?;
+            let cancel = task.cancel;
+            let found = digest::of_file(&path, cancel, |done, _| task.report_checked(before + done, total))?;
             verified.files += 1;
             verified.bytes += sum.size;
             if found != sum.sha256 {
@@ -184,7 +185,7 @@ impl Store {
 
     /// The bytes that a box takes up on the disk.
     pub fn on_disk(&self, digest: &str) -> u64 {
-        room::used(&self.layout.box_dir(digest))
+        disk_space::used(&self.layout.box_dir(digest))
     }
 
     /// The box of a digest, whatever it is called; `None` where it is not there.

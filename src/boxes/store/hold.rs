@@ -8,12 +8,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use super::{Store, TURN};
+use super::base::{Store, TURN};
 use crate::boxes::lock;
 use crate::boxes::progress::Task;
-use crate::boxes::temp;
 use crate::error::{Error, Kind, Result};
-use crate::flock;
+use crate::{atomic, flock};
 
 /// Keeps a box in the store until it is dropped.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ impl Store {
     /// afterwards: whoever was waited for may have removed it.
     pub(super) fn hold(&self, digest: &str, dir: &Path, task: &Task<'_>) -> Result<Hold> {
         let path = self.layout.key_lock(digest);
-        temp::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
+        atomic::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
         let file = flock::open(&path)?;
         // What the lock says of its holders is for people. The last one out did not clean up.
         if flock::try_lock(&file, &path)? {
@@ -49,7 +48,7 @@ impl Store {
     /// [`Kind::BoxInUse`] at once where a command is taking it, naming that.
     pub fn claim(&self, digest: &str) -> Result<Claim> {
         let path = self.layout.key_lock(digest);
-        temp::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
+        atomic::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
         let file = flock::open(&path)?;
         if flock::try_lock(&file, &path)? {
             return Ok(Claim(file));

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::Store;
+use super::base::Store;
 use crate::boxes::download::partial;
-use crate::boxes::{Source, room, temp};
+use crate::boxes::source::Source;
+use crate::boxes::temp;
 use crate::error::Result;
 use crate::flock;
+use crate::{atomic, disk_space};
 
 /// A download that has not gone on for so long is taken for given up.
 const GIVEN_UP: Duration = Duration::from_secs(3 * 24 * 60 * 60);
@@ -31,7 +33,7 @@ impl Store {
         for entry in std::fs::read_dir(self.layout.partials()).into_iter().flatten().flatten() {
             let (dir, key) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
             let path = self.layout.key_lock(&key);
-            temp::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
+            atomic::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
             if !flock::try_lock(&flock::open(&path)?, &path)? {
                 continue;
             }
@@ -41,7 +43,7 @@ impl Store {
                 key,
                 is_fresh: source.is_some() && is_young,
                 source: source.map(|url| Source::Url(url).public()),
-                bytes: room::used(&dir),
+                bytes: disk_space::used(&dir),
             });
         }
         found.sort_by(|a, b| a.key.cmp(&b.key));
@@ -89,7 +91,7 @@ mod tests {
         std::fs::copy(given_up.join("note.json"), foreign.join("note.json")).unwrap();
         let busy = begun("http://x/busy.box", 9);
         let path = store.layout.source_lock("http://x/busy.box");
-        temp::create_dirs(path.parent().unwrap()).unwrap();
+        atomic::create_dirs(path.parent().unwrap()).unwrap();
         let lock = flock::open(&path).unwrap();
         assert!(flock::try_lock(&lock, &path).unwrap());
 

@@ -7,8 +7,9 @@ use super::{Add, Resolved, Wanted};
 use crate::boxes::box_server::{BoxServer, Reply, tag};
 use crate::boxes::pins::Pin;
 use crate::boxes::versions::Constraint;
-use crate::boxes::{Progress, Task, digest};
+use crate::boxes::{Progress, Task};
 use crate::cancel::Cancel;
+use crate::digest;
 use crate::error::{Kind, Result};
 
 /// A registry with one box, `bento/x`, in versions whose bytes are the version's name.

@@ -1,14 +1,22 @@
 use std::fs::File;
 use std::path::PathBuf;
 
+use std::time::Duration;
+
 use super::*;
+use crate::boxes::BoxImage;
 use crate::boxes::archive::tests::{gzip, tar};
 use crate::boxes::box_server::{BoxServer, Reply};
+use crate::boxes::checksum::Expected;
 use crate::boxes::disk::tests::{DESCRIPTOR, qcow2, vmdk};
 use crate::boxes::download::tests::SHORT;
 use crate::boxes::ovf::tests::SATA;
+use crate::boxes::progress::{Phase, Task};
+use crate::boxes::source::Source;
 use crate::boxes::{Progress, manifest::Format};
 use crate::cancel::Cancel;
+use crate::digest;
+use crate::error::{Kind, Result};
 
 /// A home with a store, and a folder beside it with a box in it.
 pub(in crate::boxes) struct Fixture {

@@ -2,44 +2,24 @@
 
 mod pinned;
 mod sources;
+mod wanted;
 
 use std::path::Path;
 
-use super::{Hold, Store, real};
-use crate::boxes::BoxImage;
+use super::base::Store;
+use super::hold::Hold;
 use crate::boxes::catalogue::Catalogue;
+use crate::boxes::image::BoxImage;
 use crate::boxes::index::Index;
-use crate::boxes::manifest::Manifest;
 use crate::boxes::pins::Pin;
 use crate::boxes::progress::Task;
 use crate::boxes::registry;
 use crate::boxes::source::Source;
-use crate::boxes::versions::{self, Constraint};
-use crate::error::{Error, Kind, Result};
+use crate::boxes::versions;
+use crate::error::{Kind, Result};
+use wanted::{Found, no_version};
 
-/// What a Labfile asks for.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
-    /// The name of an added box, a path, an address, a name of the catalogue or of the registry.
-    pub reference: &'a str,
-    /// Where relative paths start.
-    pub base_dir: &'a Path,
-    /// `box_version`.
-    pub version: Option<&'a Constraint>,
-    /// A catalogue of the Labfile's own.
-    pub catalogue: Option<&'a Path>,
-    /// What it is held to.
-    pub pin: Option<&'a Pin>,
-    /// Whether to ask for what is newest, whatever is here.
-    pub fresh: bool,
-}
-
-impl<'a> Wanted<'a> {
-    /// A reference, with no more wishes.
-    pub fn new(reference: &'a str, base_dir: &'a Path) -> Self {
-        Wanted { reference, base_dir, version: None, catalogue: None, pin: None, fresh: false }
-    }
-}
+pub use wanted::Wanted;
 
 /// A box that is in the store now, and what to hold to from now on.
 #[derive(Debug)]
@@ -50,13 +30,6 @@ pub struct Resolved {
     pub pin: Pin,
     /// Keeps it there until the machine that is made from it stands in its lab's state.
     pub hold: Hold,
-}
-
-/// A box, where it came from, and which version it is.
-struct Found {
-    image: BoxImage,
-    source: Source,
-    version: Option<String>,
 }
 
 impl Store {
@@ -99,10 +72,6 @@ impl Store {
         }
     }
 
-    fn manifest_of(&self, digest: &str) -> Result<Option<Manifest>> {
-        Manifest::read(&self.layout.box_dir(digest))
-    }
-
     fn any(&self, wanted: &Wanted<'_>, task: &mut Task<'_>) -> Result<Found> {
         if !wanted.fresh
             && let Some(found) = self.named(wanted)?
@@ -110,7 +79,7 @@ impl Store {
             return Ok(found);
         }
         if let Some(source) = Source::recognise(wanted.reference, wanted.base_dir) {
-            return self.in_source(&real(source?), wanted, task);
+            return self.in_source(&source?.real(), wanted, task);
         }
         // Two that want one name take turns, so that they do not try its sources side by side.
         let _turn = self.turn(&format!("name {}", wanted.reference), task)?;
@@ -169,48 +138,6 @@ impl Store {
         };
         Ok(allowed.then_some(Found { image, source, version }))
     }
-
-    /// The error for a name that nothing has.
-    pub(in crate::boxes) fn unknown(&self, name: &str) -> Error {
-        // A catalogue that cannot be read has been reported before this.
-        self.unknown_in(name, &Catalogue::load(None).unwrap_or_default())
-    }
-
-    fn unknown_in(&self, name: &str, catalogue: &Catalogue) -> Error {
-        let error = Error::new(Kind::BoxNotFound, format!("there is no box called {name}"));
-        if name.contains('/') {
-            return error
-                .detail("neither a file of that path is there, nor has a box of that name been added")
-                .detail(format!("nor does the registry know it: {}/{name}", self.registry))
-                .hint(format!("check its name, or download the box and type: lab box add {name} FILE"));
-        }
-        let added = Index::read(&self.layout).map(|index| index.names.into_keys().collect());
-        let mut names: Vec<String> = added.unwrap_or_default();
-        names.extend(catalogue.names().map(str::to_owned));
-        let nearest = names
-            .iter()
-            .map(|known| (strsim::damerau_levenshtein(known, name), known))
-            .filter(|(distance, _)| *distance <= 2)
-            .min();
-        let error = match nearest {
-            Some((_, known)) => error.hint(format!("did you mean {known}?")),
-            None => error,
-        };
-        error.hint(format!(
-            "`lab box list` shows those that there are; to add one: lab box add {name} FILE-OR-URL"
-        ))
-    }
-}
-
-/// Whether another source may do better.
-fn is_the_sources_fault(kind: Kind) -> bool {
-    matches!(kind, Kind::Download | Kind::BoxChecksum | Kind::BadBox | Kind::HostileBox | Kind::BoxNotFound)
-}
-
-fn no_version(reference: &str) -> Error {
-    Error::new(Kind::BoxNotFound, format!("the version of the box {reference} is not known"))
-        .detail("box_version is for boxes of a registry or of the catalogue")
-        .hint("take box_version out of the Labfile")
 }
 
 fn is_relative_path(wanted: &Wanted<'_>) -> bool {

@@ -1,16 +1,17 @@
 //! The box that `Labfile.lock` names, and no other.
 
 use super::sources::relative;
-use super::{Found, Wanted, is_the_sources_fault};
-use crate::boxes::BoxImage;
+use super::wanted::{Found, Wanted, is_the_sources_fault};
 use crate::boxes::catalogue::Catalogue;
 use crate::boxes::checksum::{Algorithm, Checksum};
+use crate::boxes::image::BoxImage;
 use crate::boxes::index::Index;
 use crate::boxes::pins::Pin;
 use crate::boxes::progress::{Phase, Task};
 use crate::boxes::registry;
 use crate::boxes::source::Source;
-use crate::boxes::store::{Add, Store, real};
+use crate::boxes::store::add::Add;
+use crate::boxes::store::base::Store;
 use crate::error::{Error, Kind, Result};
 
 impl Store {
@@ -86,7 +87,7 @@ impl Store {
     fn published(&self, wanted: &Wanted<'_>, pin: &Pin, task: &mut Task<'_>) -> Result<Option<Source>> {
         let name = wanted.reference;
         let document = match Source::recognise(name, wanted.base_dir) {
-            Some(Ok(source)) => real(source),
+            Some(Ok(source)) => source.real(),
             None if registry::is_name(name) => Source::Url(format!("{}/{name}", self.registry)),
             _ => return Ok(None),
         };
@@ -103,7 +104,7 @@ impl Store {
         if version.is_none() || choice.expected.sums.iter().any(other) {
             return Ok(None);
         }
-        Ok(registry::relative_to(&document, &choice.url).ok().map(real))
+        Ok(registry::relative_to(&document, &choice.url).ok().map(Source::real))
     }
 
     /// Where the box that is held to may be had from.

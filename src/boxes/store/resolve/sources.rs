@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
-use super::{Found, Wanted, is_the_sources_fault, no_version};
-use crate::boxes::BoxImage;
+use super::wanted::{Found, Wanted, is_the_sources_fault, no_version};
 use crate::boxes::catalogue::{self, CatalogueBox, CatalogueSource};
 use crate::boxes::checksum::Expected;
 use crate::boxes::download::{Text, text};
 use crate::boxes::hardware::Arch;
+use crate::boxes::image::BoxImage;
 use crate::boxes::index::Index;
 use crate::boxes::progress::{Phase, Task};
 use crate::boxes::registry::{self, Metadata};
 use crate::boxes::source::Source;
-use crate::boxes::store::{Add, Store, must_be_a_file, real};
+use crate::boxes::store::add::{Add, must_be_a_file};
+use crate::boxes::store::base::Store;
 use crate::boxes::versions::{self, Constraint};
 use crate::error::{Error, Kind, Result};
 
@@ -30,7 +31,7 @@ impl Store {
         if let Some(metadata) = self.metadata_at(source, wanted, task)? {
             let name = metadata.name.clone().unwrap_or_else(|| source.default_name());
             let choice = metadata.choose(&name, wanted.version, registry::host_arch())?;
-            let place = real(registry::relative_to(source, &choice.url)?);
+            let place = registry::relative_to(source, &choice.url)?.real();
             let add = Add {
                 expected: choice.expected,
                 version: Some(&choice.version),
@@ -174,7 +175,7 @@ impl Store {
             return self.in_registry(name, own.as_ref().or(wanted.version), entry.arch, wanted, task);
         }
         let url = place.url.as_deref().unwrap_or_default();
-        let source = real(relative(entry, url)?);
+        let source = relative(entry, url)?.real();
         let add = Add {
             expected: place.expected().and(&self.listed(entry, place, task)?),
             version,

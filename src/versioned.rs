@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic;
 use crate::error::{Error, Kind, Result};
+use crate::limited::{self, Links, Unread};
+
+/// No state file is larger: a lab of 5000 machines has 10 MB of state.
+const MAX_SIZE: u64 = 64 << 20;
 
 /// The one field that every version of every state file has.
 #[derive(Deserialize)]
@@ -18,12 +22,13 @@ struct Versioned {
 ///
 /// # Errors
 /// [`Kind::StateTooNew`] when its `version` is above `newest`, naming both; [`Kind::StateDamaged`]
-/// when it does not say what it should; [`Kind::Io`].
+/// when it does not say what it should, is larger than 64 MiB, or is no regular file (a symlink, a pipe);
+/// [`Kind::Io`].
 pub fn read<T: DeserializeOwned>(path: &Path, newest: u32) -> Result<Option<T>> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match limited::read(path, MAX_SIZE, Links::Refuse) {
         Ok(bytes) => bytes,
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::io("read", path, &source)),
+        Err(Unread::Missing) => return Ok(None),
+        Err(unread) => return Err(unread.into_error(path, Kind::StateDamaged)),
     };
     let damaged = |source: serde_json::Error| {
         Error::new(Kind::StateDamaged, format!("{} is damaged", path.display())).detail(source.to_string())

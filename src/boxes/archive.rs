@@ -16,11 +16,12 @@ mod writer;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufRead, Cursor, Read};
+use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::thread;
 
 use super::disk::{self, Content};
+use super::foreign::{self, Foreign};
 use super::manifest::Sum;
 use super::progress::Task;
 use crate::cancel::Cancel;
@@ -65,8 +66,13 @@ pub(super) struct Unpacked {
 /// then `into` holds a part of the box and is for the caller to remove.
 pub(super) fn unpack(path: &Path, into: &Path, task: &mut Task<'_>) -> Result<Unpacked> {
     let failed = |source: io::Error| Error::io("read", path, &source);
-    let file = File::open(path).map_err(failed)?;
+    let mut file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
+    if let Some(end) = end_of(&mut file, size).map_err(failed)?
+        && let Some(known) = foreign::by_end(&end)
+    {
+        return Err(no_box(known).detail(format!("in {}", path.display())));
+    }
 
     // Nothing unpacks to much less than its file; what an archive's members need is asked as they come.
     disk_space::check(into, size, "the unpacked box")?;
@@ -113,8 +119,10 @@ struct Unpacking<'a> {
 impl Unpacking<'_> {
     /// Unpacks the box file that comes through `pipe`, to its last byte.
     fn run(mut self, mut pipe: Pipe) -> Outcome<Unpacked> {
-        let bare = match disk::sniff(pipe.fill_buf().map_err(Fault::Read)?) {
+        let head = pipe.fill_buf().map_err(Fault::Read)?;
+        let bare = match disk::sniff(head) {
             Content::Packed(packing) => self.inside(&mut packing::unpack(packing, &mut pipe))?,
+            Content::Known(known) => return Err(quoting(no_box(known), head).into()),
             content => self.content(content, &mut pipe)?,
         };
         // Whatever stands behind the contents belongs to the hash.
@@ -128,7 +136,10 @@ impl Unpacking<'_> {
         let mut head = Vec::with_capacity(disk::SNIFF);
         decoder.take(disk::SNIFF as u64).read_to_end(&mut head).map_err(Fault::Read)?;
         match disk::sniff(&head) {
-            Content::Packed(_) => Err(bad("it is compressed twice").into()),
+            Content::Packed(_) => Err(bad("it is compressed twice")
+                .hint("unpack it once, then add what comes out (gunzip, unxz or unzstd)")
+                .into()),
+            Content::Known(known) => Err(quoting(no_box(known), &head).into()),
             content => self.content(content, &mut Cursor::new(head).chain(decoder)),
         }
     }
@@ -148,9 +159,9 @@ impl Unpacking<'_> {
                 self.unpacked = self.take(&mut stream, &format!("disk.{}", format.name()))?;
                 Ok(true)
             }
-            Content::Known(what) => Err(bad(what).hint(OTHERS).into()),
+            Content::Known(known) => Err(no_box(known).into()),
             Content::Packed(_) | Content::Unknown => {
-                Err(bad("it is of no kind that is known").hint(OTHERS).into())
+                Err(bad("lab does not know this kind of file").hint(OTHERS).into())
             }
         }
     }
@@ -167,7 +178,9 @@ impl Unpacking<'_> {
             self.gauge.enter_member();
             members += 1;
             if members > MAX_MEMBERS {
-                return Err(hostile(&format!("it has more than {MAX_MEMBERS} members")).into());
+                return Err(
+                    hostile(&format!("it has more than {MAX_MEMBERS} members, which is the limit")).into()
+                );
             }
             match Member::of(&mut entry)? {
                 Member::Nothing => {}
@@ -218,6 +231,29 @@ impl Unpacking<'_> {
         let size = sum.size;
         self.files.insert(name.to_owned(), sum);
         Ok(size)
+    }
+}
+
+/// The last sector of a file; `None` where it has none. The file is at its beginning afterwards.
+fn end_of(file: &mut File, size: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(from) = size.checked_sub(512) else { return Ok(None) };
+    let mut end = Vec::new();
+    file.seek(SeekFrom::Start(from))?;
+    file.by_ref().take(512).read_to_end(&mut end)?;
+    file.rewind()?;
+    Ok(Some(end))
+}
+
+/// The error for a file that people take for a box.
+fn no_box(known: Foreign) -> Error {
+    bad(&format!("it is {}", known.what)).hint(known.hint)
+}
+
+/// Shows how a text begins: an error message, or where somebody has to log in.
+fn quoting(error: Error, head: &[u8]) -> Error {
+    match foreign::first_line(head) {
+        Some(line) => error.detail(format!("it begins with {line:?}")),
+        None => error,
     }
 }
 

@@ -118,6 +118,11 @@ impl Expected {
         self
     }
 
+    /// Whether one of its sums is proof against forgery. For md5 and sha1, two files with one sum can be made.
+    pub fn is_strong(&self) -> bool {
+        self.sums.iter().any(|sum| !matches!(sum.algorithm, Algorithm::Md5 | Algorithm::Sha1))
+    }
+
     /// Whether it says anything that the bytes can be held to.
     pub fn has_sums(&self) -> bool {
         !self.sums.is_empty()

@@ -109,7 +109,7 @@ impl Index {
     /// What is known of a source. For a file, whether it is still as it was hashed.
     pub(super) fn lookup(&self, source: &Source) -> Lookup {
         match source {
-            Source::Url(url) => self.urls.get(url).cloned().map_or(Lookup::Unknown, Lookup::Same),
+            Source::Url(url) => self.urls.get(url.as_str()).cloned().map_or(Lookup::Unknown, Lookup::Same),
             Source::File(path) => {
                 let Some(known) = self.files.get(&source.key()) else { return Lookup::Unknown };
                 match std::fs::metadata(path) {
@@ -125,7 +125,7 @@ impl Index {
     pub(super) fn learn(&mut self, source: &Source, digest: &str, stamp: Option<Stamp>) {
         match (source, stamp) {
             (Source::Url(url), _) => {
-                self.urls.insert(url.clone(), digest.to_owned());
+                self.urls.insert(url.as_str().to_owned(), digest.to_owned());
             }
             (Source::File(_), Some(stamp)) => {
                 self.files.insert(source.key(), Known { digest: digest.to_owned(), stamp });

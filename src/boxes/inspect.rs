@@ -140,7 +140,7 @@ impl<'a> Contents<'a> {
             // Vagrant 1.0 had VirtualBox alone, and no metadata.
             Some("virtualbox") | None => self.ovf(&mut notes)?,
             Some(other) => {
-                return Err(bad(&format!("it is made for {other}"))
+                return Err(bad(&format!("it is made for {other:?}"))
                     .hint("get the same box for virtualbox or libvirt"));
             }
         };
@@ -157,7 +157,14 @@ impl<'a> Contents<'a> {
             }
             there
         });
-        let user = self.vagrantfile.username.take().unwrap_or_else(|| DEFAULT_USER.into());
+        let user = match self.vagrantfile.username.take() {
+            Some(user) if is_user(&user) => user,
+            Some(user) => {
+                notes.push(format!("the box's Vagrantfile names a user that cannot be one: {user:?}"));
+                DEFAULT_USER.into()
+            }
+            None => DEFAULT_USER.into(),
+        };
         let disk_format = disk_format(self.dir, &disk)?;
         Ok(Findings { format, disk, disk_format, hardware, user, key, notes })
     }
@@ -170,7 +177,7 @@ impl<'a> Contents<'a> {
         let ovfs: Vec<_> = self.files.iter().filter(is_ovf).collect();
         let name = match ovfs.as_slice() {
             [one] => *one,
-            [] => return Err(bad("it has neither an OVF nor a metadata.json").hint(WANTED)),
+            [] => return Err(self.no_description()),
             several => several
                 .iter()
                 .find(|name| name.as_str() == "box.ovf")
@@ -185,6 +192,32 @@ impl<'a> Contents<'a> {
         Ok((format, found.disk, found.hardware))
     }
 
+    /// The error for an archive that says nothing of a machine: what it is instead.
+    fn no_description(&self) -> Error {
+        let error = bad("it has neither an OVF nor a metadata.json");
+        let has = |name: &str| self.files.iter().any(|file| file == name);
+        if has("oci-layout") || (has("manifest.json") && has("repositories")) {
+            return bad("it is an image for containers")
+                .hint("a machine needs a disk with a system of its own");
+        }
+        if self.files.is_empty() {
+            return bad("it has no files at its top").hint(
+                "where they lie in a folder, pack them anew from there: cd FOLDER && tar -czf ../NEW.box *",
+            );
+        }
+        for name in &self.files {
+            let what = match disk::sniff_file(&self.dir.join(name)) {
+                Ok(Content::Tar | Content::Packed(_)) => "another archive",
+                Ok(Content::Disk(_)) => "a disk image",
+                Ok(Content::Known(known)) if known.hint.starts_with("unpack it") => known.what,
+                _ => continue,
+            };
+            return bad(&format!("it is an archive with {what} in it, {name}"))
+                .hint(format!("unpack it, then add what is in it: tar -xf FILE; lab box add NAME {name}"));
+        }
+        error.hint(WANTED)
+    }
+
     /// A box that is a disk image and a few words.
     fn image(&self, format: Format, notes: &mut Vec<String>) -> Result<(Format, String, Hardware)> {
         let listed = self.metadata.disks.first().and_then(|disk| disk.path.as_deref());
@@ -197,7 +230,7 @@ impl<'a> Contents<'a> {
             None | Some("amd64" | "x86_64" | "unknown") => Arch::X86_64,
             Some("i386" | "i686") => Arch::I386,
             Some("arm64" | "aarch64") => Arch::Aarch64,
-            Some(other) => return Err(bad(&format!("it is made for {other} processors"))),
+            Some(other) => return Err(bad(&format!("it is made for {other:?} processors"))),
         };
         let mut hardware = virtio(arch);
         let settings = &self.vagrantfile;
@@ -231,9 +264,21 @@ impl<'a> Contents<'a> {
 fn disk_format(dir: &Path, name: &str) -> Result<DiskFormat> {
     match disk::sniff_file(&dir.join(name))? {
         Content::Disk(format) => Ok(format),
+        Content::Known(known) => Err(bad(&format!("its disk {name} is {}", known.what)).hint(known.hint)),
+        Content::Packed(_) => {
+            Err(bad(&format!("its disk {name} is compressed")).hint("unpack it, and pack the box anew"))
+        }
         // A disk without a boot sector's mark may still be one, but cannot be started.
-        _ => Err(bad(&format!("its disk {name} is no disk image that is known"))),
+        Content::Tar | Content::Unknown => {
+            Err(bad(&format!("its disk {name} is no disk image that lab knows")))
+        }
     }
+}
+
+/// Whether this can be the name of a user. It is handed to ssh, where a word that begins with `-` is an option.
+fn is_user(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    name.len() <= 32 && name.chars().all(is_part) && !name.starts_with(['-', '.']) && !name.is_empty()
 }
 
 /// ssh refuses a private key that others may read.

@@ -5,11 +5,13 @@
 //! pass; `inspect` finds out what it is, with the help of [`ovf`], [`vagrantfile`] and [`disk`];
 //! a [`manifest::Manifest`] keeps the findings beside the unpacked box.
 
+mod address;
 mod archive;
 pub mod catalogue;
 mod checksum;
 pub mod disk;
 mod download;
+mod foreign;
 pub mod hardware;
 mod image;
 mod index;
@@ -17,6 +19,7 @@ mod inspect;
 mod layout;
 mod lock;
 pub mod manifest;
+mod notes;
 mod open;
 pub mod ovf;
 pub mod package;
@@ -34,7 +37,9 @@ pub mod versions;
 #[path = "../../tests/common/box_server.rs"]
 mod box_server;
 
+pub use address::{Address, without_credentials};
 pub use checksum::{Algorithm, Checksum, Expected};
+pub use foreign::Foreign;
 pub use hardware::{Arch, DiskController, Firmware, Hardware, Mac, NicModel};
 pub use image::{BoxImage, Login};
 pub use open::open_box;

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::manifest::{self, Manifest};
 use super::progress::Task;
-use super::{archive, inspect};
+use super::{archive, inspect, notes};
 use crate::error::Result;
 
 /// Unpacks the box file `file` into the empty folder `into` and finds out what it is.
@@ -34,6 +34,6 @@ pub fn open_box(file: &Path, into: &Path, task: &mut Task<'_>) -> Result<Manifes
         user: found.user,
         key: found.key,
         files: unpacked.files,
-        notes: found.notes,
+        notes: notes::tidy(found.notes),
     })
 }

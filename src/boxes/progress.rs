@@ -16,6 +16,10 @@ pub enum Phase {
     Retrying,
     /// It cannot be had from one source; the next one is tried.
     NextSource,
+    /// What is fetched comes over http, and nothing is known by which a forgery would be noticed.
+    Unprotected,
+    /// The only checksums that are known of the box are md5 or sha1.
+    WeakChecksum,
     /// The box file is being read to see whether it is still the one that is known.
     Checking,
     /// The box is being unpacked (and hashed).
@@ -33,6 +37,10 @@ impl Phase {
             Phase::Downloading => "downloading",
             Phase::Retrying => "the network failed; trying again",
             Phase::NextSource => "it cannot be had there; trying its next source",
+            Phase::Unprotected => {
+                "fetched over plain http without a checksum from elsewhere: anybody on the way could read or forge it"
+            }
+            Phase::WeakChecksum => "its only checksum is md5 or sha1, which finds damage and no forgery",
             Phase::Checking => "checking",
             Phase::Unpacking => "unpacking",
             Phase::Packing => "packing",

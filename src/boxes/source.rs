@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::address::{Address, without_credentials};
 use crate::error::{Error, Kind, Result};
 
 /// A place that a box can be had from.
@@ -13,7 +14,7 @@ pub enum Source {
     /// A file on this computer.
     File(PathBuf),
     /// An `http:` or `https:` address.
-    Url(String),
+    Url(Address),
 }
 
 /// How box files end.
@@ -23,15 +24,20 @@ const ENDINGS: &[&str] =
 impl Source {
     /// Reads what is certainly a source: an address or a path (relative ones start at `base_dir`).
     pub fn parse(text: &str, base_dir: &Path) -> Result<Self> {
+        let lower = text.to_ascii_lowercase();
         match text.split_once("://") {
-            Some(("http" | "https", rest)) if !rest.is_empty() => Ok(Source::Url(text.to_owned())),
+            Some((_, rest))
+                if !rest.is_empty() && (lower.starts_with("http:") || lower.starts_with("https:")) =>
+            {
+                Ok(Source::Url(Address::new(text)))
+            }
             Some(("file", path)) => {
                 // file://HOST/path has no meaning here; file:///path and file://localhost/path do.
                 let path = path.strip_prefix("localhost").unwrap_or(path);
                 Ok(Source::File(PathBuf::from(percent_decoded(path)?)))
             }
             Some((scheme, _)) => {
-                let message = format!("boxes cannot be had by {scheme}: {text}");
+                let message = format!("boxes cannot be had by {scheme:?}: {:?}", without_credentials(text));
                 Err(Error::new(Kind::BoxNotFound, message).hint("http, https and file addresses work"))
             }
             None => match text.strip_prefix("file:") {
@@ -71,7 +77,7 @@ impl Source {
     pub fn key(&self) -> String {
         match self {
             Source::File(path) => path.display().to_string(),
-            Source::Url(url) => url.clone(),
+            Source::Url(url) => url.as_str().to_owned(),
         }
     }
 
@@ -80,7 +86,7 @@ impl Source {
         let path = match self {
             // To look into a file is cheap, but no box's name ends so.
             Source::File(path) => return path.extension().is_some_and(|ending| ending == "json"),
-            Source::Url(url) => url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase(),
+            Source::Url(url) => url.path().to_ascii_lowercase(),
         };
         !ENDINGS.iter().any(|ending| path.ends_with(ending))
     }
@@ -91,14 +97,7 @@ impl Source {
             Source::File(path) => {
                 format!("file:{}", path.file_name().unwrap_or_default().to_string_lossy())
             }
-            Source::Url(url) => match url.split_once("://") {
-                Some((scheme, rest)) => {
-                    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-                    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-                    format!("{scheme}://{host}{path}")
-                }
-                None => url.clone(),
-            },
+            Source::Url(url) => url.as_str().to_owned(),
         }
     }
 
@@ -107,8 +106,7 @@ impl Source {
         let text = match self {
             Source::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             Source::Url(url) => {
-                let path = url.split(['?', '#']).next().unwrap_or_default();
-                path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
+                url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
             }
         };
         let mut name = text.as_str();
@@ -180,6 +178,7 @@ mod tests {
             ("file:///tmp/a%20b.box", file("/tmp/a b.box")),
             ("file:x.box", file("/lab/x.box")),
             ("http://x/y.box", Some(Source::Url("http://x/y.box".into()))),
+            ("HTTP://me:secret@x/y.box", Some(Source::Url("http://me:secret@x/y.box".into()))),
         ] {
             let found = Source::recognise(text, base).transpose().unwrap();
             assert_eq!(found, expected, "{text}");

@@ -4,7 +4,7 @@
 //! Packer write; a Vagrantfile that computes its values is not.
 
 /// Vagrantfiles in boxes have less than 1 kB, as a rule.
-pub const MAX_SIZE: u64 = 1 << 20;
+pub const MAX_SIZE: u64 = 256 << 10;
 
 /// What is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

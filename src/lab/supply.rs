@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::boxes::versions::Constraint;
-use crate::boxes::{BoxImage, Hold, Pin, Pins, Resolved, Store, Wanted};
+use crate::boxes::{BoxImage, Hold, Pin, Pins, Resolved, Store, Wanted, without_credentials};
 use crate::error::{Error, Kind, Result};
 use crate::labfile::Labfile;
 use crate::labfile::model::Machine;
@@ -33,7 +33,7 @@ impl Images {
 
 /// What a machine asks for.
 fn key(machine: &Machine) -> Key {
-    (machine.image.clone(), machine.box_version.as_ref().map(ToString::to_string))
+    (without_credentials(&machine.image), machine.box_version.as_ref().map(ToString::to_string))
 }
 
 /// The boxes of the machines that do not exist yet. The lab is locked.
@@ -118,7 +118,8 @@ pub fn update(context: &Context<'_>, place: &Place, name: Option<&str>) -> Resul
     if let Some(name) = name
         && !labfile.machines.iter().any(|machine| machine.image == name)
     {
-        let mut names: Vec<&str> = labfile.machines.iter().map(|machine| machine.image.as_str()).collect();
+        let mut names: Vec<String> =
+            labfile.machines.iter().map(|machine| without_credentials(&machine.image)).collect();
         names.sort_unstable();
         names.dedup();
         return Err(Error::new(Kind::BoxNotFound, format!("the Labfile asks for no box called {name}"))

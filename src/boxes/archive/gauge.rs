@@ -66,7 +66,9 @@ impl Gauge {
         let error = match fault {
             Fault::Refused(error) => error,
             Fault::Read(source) => {
-                if self.over.get() {
+                if self.over.get() && self.headers_left.get().is_some() {
+                    hostile(&format!("the names before a member have more than {}", human(MAX_HEADERS)))
+                } else if self.over.get() {
                     self.too_large()
                 } else if self.ended() || source.kind() == io::ErrorKind::UnexpectedEof {
                     bad("it ends too early").hint("the file was cut short: copy or download it again")

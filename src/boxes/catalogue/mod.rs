@@ -8,9 +8,15 @@ use super::checksum::{Algorithm, Checksum, Expected};
 use super::hardware::Arch;
 use super::source::{Source, check_name};
 use crate::error::{Error, Kind, Result};
+use crate::limited;
 
 /// The environment variable that names a file, or a folder of files, that come before all others.
 pub const VARIABLE: &str = "LAB_CATALOG";
+
+/// How large a file of a catalogue may be. Those that are compiled in have 1 to 3 kB.
+const MAX_SIZE: u64 = 256 << 10;
+/// How many boxes a catalogue may have.
+const MAX_FILES: usize = 1000;
 
 /// The files that are compiled in.
 const FILES: &[(&str, &str)] = &[
@@ -215,11 +221,17 @@ fn read(path: &Path) -> Result<Vec<CatalogueBox>> {
         }
         files.sort();
     } else {
-        files.push(absolute);
+        files.push(absolute.clone());
     }
     let mut boxes = Vec::new();
     for path in files {
-        let text = std::fs::read_to_string(&path).map_err(|source| Error::io("read", &path, &source))?;
+        if boxes.len() == MAX_FILES {
+            let message =
+                format!("{} has more than {MAX_FILES} entries, which is the limit", absolute.display());
+            return Err(Error::new(Kind::BadCatalogue, message));
+        }
+        let text =
+            limited::text(&path, MAX_SIZE).map_err(|unread| unread.into_error(&path, Kind::BadCatalogue))?;
         boxes.push(CatalogueBox { from: Some(path.clone()), ..parse(&text, &path)? });
     }
     Ok(boxes)
@@ -258,7 +270,7 @@ fn parse(text: &str, path: &Path) -> Result<CatalogueBox> {
                 Source::parse(url, path).map_err(|error| wrong(error.to_string()))?;
             }
             (None, Some(name)) if super::registry::is_name(name) => {}
-            (None, Some(name)) => return Err(wrong(format!("`{name}` is no name of a registry"))),
+            (None, Some(name)) => return Err(wrong(format!("{name:?} is no name of a registry"))),
             _ => return Err(wrong("a source has either `url` or `registry`".to_owned())),
         }
     }

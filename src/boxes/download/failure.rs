@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::boxes::address::{Address, without_credentials};
 use crate::disk_space;
 use crate::error::{Error, Kind};
 
@@ -41,7 +42,9 @@ impl Failure {
     pub(super) fn status(status: u16, asked: Option<Duration>) -> Self {
         match status {
             404 | 410 => Failure::last("the server has no such file"),
-            401 | 403 => Failure::last(format!("the server does not give it to us (status {status})")),
+            401 | 403 => Failure::last(format!(
+                "the server wants a name and a password, or does not give it to us (status {status})"
+            )),
             407 => Failure::last("the proxy wants a name and a password"),
             408 | 425 | 429 | 500..=599 => Failure {
                 why: format!("the server answered with status {status}"),
@@ -49,6 +52,12 @@ impl Failure {
             },
             _ => Failure::last(format!("the server answered with status {status}")),
         }
+    }
+
+    /// The same, in words that have nothing secret of the address in them.
+    pub(super) fn about(mut self, address: &Address) -> Self {
+        self.why = self.why.replace(address.asked(), address.as_str());
+        self
     }
 
     /// A server that does not prove who it is.
@@ -64,13 +73,17 @@ impl Failure {
     }
 
     /// The error for people.
-    pub(super) fn into_error(self, url: &str, have: u64) -> Error {
+    pub(super) fn into_error(self, url: &Address, have: u64) -> Error {
         let mut error = Error::new(Kind::Download, format!("could not download {url}: {}", self.why));
         if have > 0 {
             error = error.detail(format!("{} of it are here, and are kept", disk_space::human(have)));
         }
         if have > 0 && self.fate != Fate::Last {
             error = error.hint("run the same command again: it goes on where this one stopped");
+        }
+        if self.why.contains("a name and a password") && !self.why.contains("proxy") {
+            error = error
+                .hint("write them into the address, https://NAME:PASSWORD@…: they are sent, and not kept");
         }
         error.hint("or take the box from a file (a stick, a neighbour): lab box add NAME FILE")
     }
@@ -98,7 +111,7 @@ impl From<&ureq::Error> for Failure {
             E::TooManyRedirects => Failure::last("it is redirected again and again"),
             E::RequireHttpsOnly(to) => Failure::last(format!(
                 "the server sends us from https to {}, which anybody could forge",
-                to.strip_prefix("configured for https only: ").unwrap_or(to)
+                without_credentials(to.strip_prefix("configured for https only: ").unwrap_or(to))
             )),
             E::ConnectProxyFailed(why) => Failure::passing(format!("the proxy failed: {why}")),
             E::Tls(_) | E::Rustls(_) => Failure::untrusted(&error.to_string()),

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
+use ureq::config::RedirectAuthHeaders;
 use ureq::http::HeaderMap;
 use ureq::tls::{RootCerts, TlsConfig};
 
 use super::failure::Failure;
 use super::patience::Patience;
 use super::proxy;
+use crate::boxes::address::Address;
 use crate::cancel::Cancel;
 use crate::error::Result;
 
@@ -26,8 +28,8 @@ const DEPTH: usize = 4;
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Request {
-    /// The address.
-    pub(super) url: String,
+    /// Where to ask.
+    pub(super) address: Address,
     /// What kinds of answer are welcome; empty for any.
     pub(super) accept: &'static str,
     /// Only what comes from this byte on.
@@ -82,7 +84,7 @@ pub(super) fn send(request: Request, patience: Patience) -> Answer {
         let events = send;
         let last = match stream(&request, patience, &events, &free) {
             Ok(()) => Event::End,
-            Err(error) => Event::Failed(Failure::from(&error)),
+            Err(error) => Event::Failed(Failure::from(&error).about(&request.address)),
         };
         let _ = events.send(last);
     });
@@ -119,9 +121,13 @@ fn stream(
     events: &SyncSender<Event>,
     free: &Receiver<Vec<u8>>,
 ) -> Result<(), ureq::Error> {
-    let agent = agent(&request.url, patience);
+    let agent = agent(&request.address, patience);
     // A box is the bytes of its file: nothing on the way is to compress it once more.
-    let mut asked = agent.get(&request.url).header("Accept-Encoding", "identity");
+    let mut asked = agent.get(request.address.asked()).header("Accept-Encoding", "identity");
+    // Sent to this server alone, and not to where it redirects (ureq's default, and set below).
+    if let Some(authorization) = request.address.authorization() {
+        asked = asked.header("Authorization", authorization);
+    }
     if !request.accept.is_empty() {
         asked = asked.header("Accept", request.accept);
     }
@@ -174,8 +180,7 @@ fn gather(body: &mut impl Read, piece: &mut [u8]) -> (usize, Option<io::Result<(
     (count, None)
 }
 
-fn agent(url: &str, patience: Patience) -> ureq::Agent {
-    let is_https = url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+fn agent(address: &Address, patience: Patience) -> ureq::Agent {
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::PlatformVerifier)
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
@@ -184,10 +189,11 @@ fn agent(url: &str, patience: Patience) -> ureq::Agent {
         .user_agent(concat!("lab/", env!("CARGO_PKG_VERSION")))
         .http_status_as_error(false)
         // Redirects count: what was asked for over https does not come over http.
-        .https_only(is_https)
+        .https_only(!address.is_plain())
+        .redirect_auth_headers(RedirectAuthHeaders::Never)
         .max_redirects(10)
         .tls_config(tls)
-        .proxy(proxy::of_environment(url))
+        .proxy(proxy::of_environment(address.as_str()))
         .input_buffer_size(INPUT)
         .timeout_resolve(Some(patience.connect))
         .timeout_connect(Some(patience.connect))

@@ -18,6 +18,7 @@ mod text;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::address::Address;
 use super::checksum::{Expected, Measured};
 use super::progress::{Phase, Task};
 use crate::disk_space;
@@ -44,7 +45,7 @@ const LOOK: u64 = 64 << 20;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wish<'a> {
     /// From where.
-    pub(super) url: &'a str,
+    pub(super) url: &'a Address,
     /// What is known of it.
     pub(super) expected: &'a Expected,
     /// The folder for what is there of it. Nobody else works in it: the source is locked.
@@ -60,7 +61,7 @@ pub(super) struct Wish<'a> {
 /// [`Kind::Download`], [`Kind::BoxChecksum`], [`Kind::DiskFull`] (before the first byte where the size is
 /// known), [`Kind::Io`], [`Kind::Interrupted`] (at once, even while the network stalls).
 pub(super) fn fetch(wish: Wish<'_>, patience: Patience, task: &mut Task<'_>) -> Result<(Partial, Measured)> {
-    let partial = Partial::open(wish.dir, wish.url, wish.expected, task)?;
+    let partial = Partial::open(wish.dir, wish.url.as_str(), wish.expected, task)?;
     let mut job = Job { wish, patience, partial, restarts: 0, told: None, pieced: false };
     job.pieced = job.partial.len() > 0;
     match job.run(task) {
@@ -85,7 +86,7 @@ pub(super) fn fetch(wish: Wish<'_>, patience: Patience, task: &mut Task<'_>) -> 
 /// # Errors
 /// [`Kind::Interrupted`].
 pub(super) fn is_unchanged(
-    url: &str,
+    url: &Address,
     facts: &Facts,
     patience: Patience,
     task: &mut Task<'_>,
@@ -94,7 +95,7 @@ pub(super) fn is_unchanged(
         return Ok(false);
     }
     task.report(Phase::Asking, 0, None);
-    let request = Request { url: url.to_owned(), if_none_match: facts.etag.clone(), ..Request::default() };
+    let request = Request { address: url.clone(), if_none_match: facts.etag.clone(), ..Request::default() };
     let answer = send(request, patience);
     loop {
         match answer.next(task.cancel)? {
@@ -124,7 +125,7 @@ impl Job<'_> {
         loop {
             self.complete(task)?;
             let measured = self.partial.measured()?;
-            match self.wish.expected.check(self.wish.url, &measured) {
+            match self.wish.expected.check(self.wish.url.as_str(), &measured) {
                 // The pieces may be of two files: servers make mistakes with ranges.
                 Err(_) if self.pieced => self.restart()?,
                 Err(error) => return Err(error),
@@ -160,7 +161,7 @@ impl Job<'_> {
             return self.try_once(task);
         }
         let request = Request {
-            url: self.wish.url.to_owned(),
+            address: self.wish.url.clone(),
             from: (have > 0).then_some(have),
             if_range: if_range.filter(|_| have > 0),
             ..Request::default()

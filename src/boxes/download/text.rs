@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::http::{Event, Request, send};
 use super::patience::{Patience, Tries};
+use crate::boxes::address::Address;
 use crate::boxes::progress::{Phase, Task};
 use crate::error::{Error, Kind, Result};
 
@@ -25,7 +26,7 @@ pub(in crate::boxes) enum Text {
 /// # Errors
 /// [`Kind::Download`], [`Kind::Interrupted`].
 pub(in crate::boxes) fn text(
-    url: &str,
+    url: &Address,
     only_json: bool,
     patience: Patience,
     task: &mut Task<'_>,
@@ -47,13 +48,13 @@ pub(in crate::boxes) fn text(
 }
 
 fn once(
-    url: &str,
+    url: &Address,
     only_json: bool,
     patience: Patience,
     task: &mut Task<'_>,
 ) -> Result<std::result::Result<Text, Failure>> {
     let accept = if only_json { "application/json, */*;q=0.5" } else { "" };
-    let request = Request { url: url.to_owned(), accept, ..Request::default() };
+    let request = Request { address: url.clone(), accept, ..Request::default() };
     let answer = send(request, patience);
     let mut bytes = Vec::new();
     Ok(loop {

@@ -2,6 +2,8 @@
 
 use roxmltree::Node;
 
+use crate::error::{Error, Kind};
+
 /// Element and attribute names are looked up without their name spaces, which differ between OVF
 /// versions; no two names of interest collide.
 pub(super) fn is(node: Node<'_, '_>, name: &str) -> bool {
@@ -18,4 +20,9 @@ pub(super) fn child<'d>(node: Node<'d, 'd>, name: &'static str) -> Option<Node<'
 
 pub(super) fn attribute<'d>(node: Node<'d, 'd>, name: &str) -> Option<&'d str> {
     node.attributes().find(|attribute| attribute.name() == name).map(|attribute| attribute.value())
+}
+
+/// An OVF that cannot be used.
+pub(super) fn bad(why: &str) -> Error {
+    Error::new(Kind::BadBox, format!("the box's OVF cannot be used: {why}"))
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::base::Store;
+use crate::boxes::address::Address;
 use crate::boxes::checksum::{self, Algorithm, Expected, Measured};
 use crate::boxes::download::{self, Wish};
 use crate::boxes::image::BoxImage;
@@ -10,7 +11,7 @@ use crate::boxes::index::{self, Index, Lookup};
 use crate::boxes::layout::{FILES, MANIFEST};
 use crate::boxes::manifest::Manifest;
 use crate::boxes::open::open_box;
-use crate::boxes::progress::Task;
+use crate::boxes::progress::{Phase, Task};
 use crate::boxes::source::{Source, check_name};
 use crate::boxes::temp::{self, Temp};
 use crate::error::{Error, Kind, Result};
@@ -145,8 +146,14 @@ impl Store {
     }
 
     /// Downloads a box and unpacks it; returns its digest. Its source is locked.
-    fn download(&self, url: &str, add: &Add<'_>, temp: &Temp, task: &mut Task<'_>) -> Result<String> {
-        let dir = self.layout.partial(url);
+    fn download(&self, url: &Address, add: &Add<'_>, temp: &Temp, task: &mut Task<'_>) -> Result<String> {
+        if add.expected.has_sums() && !add.expected.is_strong() {
+            task.report(Phase::WeakChecksum, 0, None);
+        }
+        if url.is_plain() && !add.expected.is_strong() {
+            task.report(Phase::Unprotected, 0, None);
+        }
+        let dir = self.layout.partial(url.as_str());
         let (partial, measured) =
             download::fetch(Wish { url, expected: &add.expected, dir: &dir }, self.patience, task)?;
         if !self.is_whole(&measured.sha256)
@@ -161,16 +168,16 @@ impl Store {
         let facts = partial.facts().clone();
         partial.remove()?;
         Index::change(&self.layout, |index| {
-            index.urls.insert(url.to_owned(), measured.sha256.clone());
-            index.facts.insert(url.to_owned(), facts);
+            index.urls.insert(url.as_str().to_owned(), measured.sha256.clone());
+            index.facts.insert(url.as_str().to_owned(), facts);
             Ok(())
         })?;
         Ok(measured.sha256)
     }
 
     /// Whether what stands at an address is still what was had from there.
-    fn is_unchanged(&self, url: &str, task: &mut Task<'_>) -> Result<bool> {
-        match Index::read(&self.layout)?.facts.get(url) {
+    fn is_unchanged(&self, url: &Address, task: &mut Task<'_>) -> Result<bool> {
+        match Index::read(&self.layout)?.facts.get(url.as_str()) {
             Some(facts) => download::is_unchanged(url, facts, self.patience, task),
             None => Ok(false),
         }
@@ -216,9 +223,17 @@ pub(super) fn must_be_a_file(path: &Path) -> Result<()> {
         Ok(metadata) if metadata.is_file() => Ok(()),
         Ok(metadata) if metadata.is_dir() => {
             let message = format!("not a box: {} is a folder", path.display());
-            Err(Error::new(Kind::BadBox, message).hint("a box is one file, such as demo.box"))
+            let is_box = ["metadata.json", "box.ovf", "box.img"].iter().any(|name| path.join(name).is_file());
+            Err(Error::new(Kind::BadBox, message).hint(match is_box {
+                true => format!("it is the inside of a box: tar -C {} -czf NEW.box .", path.display()),
+                false => "a box is one file, such as demo.box: give its path".to_owned(),
+            }))
         }
-        Ok(_) => Err(Error::new(Kind::BadBox, format!("not a box: {} is no file", path.display()))),
+        Ok(_) => {
+            let message = format!("not a box: {} is not a regular file", path.display());
+            Err(Error::new(Kind::BadBox, message)
+                .hint("a pipe or a device has no end: save it to a file first"))
+        }
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
             let hint = if path.iter().any(|part| part == "~") {
                 "`~` has no meaning here: write the whole path"

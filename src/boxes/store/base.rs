@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::boxes::address::Address;
 use crate::boxes::download::Patience;
 use crate::boxes::image::BoxImage;
 use crate::boxes::index::{Index, Lookup};
@@ -25,7 +26,7 @@ pub struct Store {
     pub(super) layout: Layout,
     pub(super) patience: Patience,
     /// The address of the registry.
-    pub(super) registry: String,
+    pub(super) registry: Address,
 }
 
 /// A folder for files on the way, see [`Store::workspace`].

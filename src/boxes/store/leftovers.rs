@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::base::Store;
+use crate::boxes::address::without_credentials;
 use crate::boxes::download::partial;
-use crate::boxes::source::Source;
 use crate::boxes::temp;
 use crate::error::Result;
 use crate::flock;
@@ -42,7 +42,7 @@ impl Store {
             found.push(Leftover {
                 key,
                 is_fresh: source.is_some() && is_young,
-                source: source.map(|url| Source::Url(url).public()),
+                source: source.map(|url| without_credentials(&url)),
                 bytes: disk_space::used(&dir),
             });
         }

@@ -47,7 +47,7 @@ impl Registry {
     /// A fixture whose registry this is.
     fn fixture(&self) -> Fixture {
         let mut fixture = Fixture::new();
-        fixture.store.registry = self.server.url("");
+        fixture.store.registry = self.server.url("").into();
         fixture
     }
 

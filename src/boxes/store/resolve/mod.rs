@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::base::Store;
 use super::hold::Hold;
+use crate::boxes::address::without_credentials;
 use crate::boxes::catalogue::Catalogue;
 use crate::boxes::image::BoxImage;
 use crate::boxes::index::Index;
@@ -47,14 +48,15 @@ impl Store {
             source => source.public(),
         };
         let pin = Pin {
-            name: wanted.reference.to_owned(),
+            name: without_credentials(wanted.reference),
             wanted: wanted.version.map(ToString::to_string),
             version: found.version,
             source,
             size,
             sha256: found.image.digest.clone(),
         };
-        Ok(Resolved { image: found.image, pin: wanted.pin.cloned().unwrap_or(pin), hold })
+        let image = BoxImage { name: without_credentials(&found.image.name), ..found.image };
+        Ok(Resolved { image, pin: wanted.pin.cloned().unwrap_or(pin), hold })
     }
 
     /// The box, once it is certain that nobody removes it any more.
@@ -133,7 +135,7 @@ impl Store {
             (None, Some(_)) => false,
         };
         let source = match manifest.source.contains("://") {
-            true => Source::Url(manifest.source),
+            true => Source::Url(manifest.source.into()),
             false => Source::File(manifest.source.into()),
         };
         Ok(allowed.then_some(Found { image, source, version }))

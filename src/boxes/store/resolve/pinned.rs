@@ -2,6 +2,7 @@
 
 use super::sources::relative;
 use super::wanted::{Found, Wanted, is_the_sources_fault};
+use crate::boxes::address::without_credentials;
 use crate::boxes::catalogue::Catalogue;
 use crate::boxes::checksum::{Algorithm, Checksum};
 use crate::boxes::image::BoxImage;
@@ -17,13 +18,13 @@ use crate::error::{Error, Kind, Result};
 impl Store {
     /// The box that is held to, and no other.
     pub(super) fn pinned(&self, wanted: &Wanted<'_>, pin: &Pin, task: &mut Task<'_>) -> Result<Found> {
-        let name = wanted.reference;
+        let name = &without_credentials(wanted.reference);
         let found = |image: BoxImage| {
             let source = Source::parse(&pin.source, wanted.base_dir)?;
             Ok(Found { image, source, version: pin.version.clone() })
         };
         // A file that is there counts as it is: whoever replaced it wants to know that it is not used.
-        if let Some(Ok(source @ Source::File(_))) = Source::recognise(name, wanted.base_dir)
+        if let Some(Ok(source @ Source::File(_))) = Source::recognise(wanted.reference, wanted.base_dir)
             && !source.may_be_metadata()
             && matches!(&source, Source::File(path) if path.is_file())
         {
@@ -55,7 +56,7 @@ impl Store {
         failures: &mut Vec<Error>,
         task: &mut Task<'_>,
     ) -> Result<Option<BoxImage>> {
-        let name = wanted.reference;
+        let name = &without_credentials(wanted.reference);
         for place in places {
             if !failures.is_empty() {
                 task.report(Phase::NextSource, 0, None);
@@ -67,7 +68,7 @@ impl Store {
                 Err(error) => return Err(error),
                 Ok(image) => {
                     // Whoever asks for the name next has it, unless it is another's.
-                    if Source::recognise(name, wanted.base_dir).is_none() {
+                    if Source::recognise(wanted.reference, wanted.base_dir).is_none() {
                         Index::change(&self.layout, |index| {
                             index.names.entry(name.to_owned()).or_insert_with(|| image.digest.clone());
                             Ok(())
@@ -85,10 +86,10 @@ impl Store {
     /// # Errors
     /// [`Kind::Interrupted`]; what else goes wrong has been said by a place that was tried before.
     fn published(&self, wanted: &Wanted<'_>, pin: &Pin, task: &mut Task<'_>) -> Result<Option<Source>> {
-        let name = wanted.reference;
-        let document = match Source::recognise(name, wanted.base_dir) {
+        let name = &without_credentials(wanted.reference);
+        let document = match Source::recognise(wanted.reference, wanted.base_dir) {
             Some(Ok(source)) => source.real(),
-            None if registry::is_name(name) => Source::Url(format!("{}/{name}", self.registry)),
+            None if registry::is_name(name) => Source::Url(self.registry.below(name)),
             _ => return Ok(None),
         };
         let metadata = match self.metadata_at(&document, &Wanted { fresh: true, ..*wanted }, task) {
@@ -131,7 +132,7 @@ impl Store {
 
     /// The error where the box that is held to is nowhere.
     fn not_to_be_had(&self, wanted: &Wanted<'_>, pin: &Pin, failures: Vec<Error>) -> Result<Error> {
-        let name = wanted.reference;
+        let name = &without_credentials(wanted.reference);
         if let [only] = failures.as_slice() {
             return Ok(held(only.clone(), name));
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::wanted::{Found, Wanted, is_the_sources_fault, no_version};
+use crate::boxes::address::Address;
 use crate::boxes::catalogue::{self, CatalogueBox, CatalogueSource};
 use crate::boxes::checksum::Expected;
 use crate::boxes::download::{Text, text};
@@ -16,6 +17,7 @@ use crate::boxes::store::add::{Add, must_be_a_file};
 use crate::boxes::store::base::Store;
 use crate::boxes::versions::{self, Constraint};
 use crate::error::{Error, Kind, Result};
+use crate::limited;
 
 /// No document that describes a box is larger.
 const LARGEST_DOCUMENT: u64 = 8 << 20;
@@ -66,21 +68,18 @@ impl Store {
         match source {
             Source::File(path) => {
                 must_be_a_file(path)?;
-                let failed = |error: std::io::Error| Error::io("read", path, &error);
-                if std::fs::metadata(path).map_err(failed)?.len() > LARGEST_DOCUMENT {
-                    return Ok(None);
-                }
-                let text = std::fs::read_to_string(path).map_err(failed)?;
+                let text = limited::text(path, LARGEST_DOCUMENT);
+                let text = text.map_err(|unread| unread.into_error(path, Kind::BadBox))?;
                 Metadata::parse(&text, &source.key()).map(Some)
             }
             Source::Url(url) => {
                 // An address that a box was had from needs no second look.
-                if !wanted.fresh && Index::read(&self.layout)?.urls.contains_key(url) {
+                if !wanted.fresh && Index::read(&self.layout)?.urls.contains_key(url.as_str()) {
                     return Ok(None);
                 }
-                let path = url.split(['?', '#']).next().unwrap_or_default();
-                match text(url, !path.ends_with(".json"), self.patience, task)? {
-                    Text::Found(text) => Metadata::parse(&text, url).map(Some),
+                self.warn_if_plain(url, wanted, task);
+                match text(url, !url.path().ends_with(".json"), self.patience, task)? {
+                    Text::Found(text) => Metadata::parse(&text, url.as_str()).map(Some),
                     Text::Other => Ok(None),
                     Text::Missing => {
                         let message = format!("could not download {url}: the server has no such file");
@@ -88,6 +87,13 @@ impl Store {
                     }
                 }
             }
+        }
+    }
+
+    /// Says that what a document tells, its checksums too, may be forged. A box that is pinned is known anyway.
+    fn warn_if_plain(&self, url: &Address, wanted: &Wanted<'_>, task: &mut Task<'_>) {
+        if url.is_plain() && wanted.pin.is_none() {
+            task.report(Phase::Unprotected, 0, None);
         }
     }
 
@@ -100,8 +106,10 @@ impl Store {
         wanted: &Wanted<'_>,
         task: &mut Task<'_>,
     ) -> Result<Found> {
-        let document = Source::Url(format!("{}/{name}", self.registry));
-        let asked = text(&document.key(), false, self.patience, task).map_err(|error| match error.kind() {
+        let address = self.registry.below(name);
+        let document = Source::Url(address.clone());
+        self.warn_if_plain(&address, wanted, task);
+        let asked = text(&address, false, self.patience, task).map_err(|error| match error.kind() {
             Kind::Download => error.hint(format!("or take the box from a file: lab box add {name} FILE")),
             _ => error,
         });
@@ -177,7 +185,7 @@ impl Store {
         let url = place.url.as_deref().unwrap_or_default();
         let source = relative(entry, url)?.real();
         let add = Add {
-            expected: place.expected().and(&self.listed(entry, place, task)?),
+            expected: place.expected().and(&self.listed(entry, place, wanted, task)?),
             version,
             replace: true,
             fresh: wanted.fresh && version.is_none(),
@@ -188,20 +196,28 @@ impl Store {
     }
 
     /// What the list of sums beside a source says of its file.
-    fn listed(&self, entry: &CatalogueBox, place: &CatalogueSource, task: &mut Task<'_>) -> Result<Expected> {
+    fn listed(
+        &self,
+        entry: &CatalogueBox,
+        place: &CatalogueSource,
+        wanted: &Wanted<'_>,
+        task: &mut Task<'_>,
+    ) -> Result<Expected> {
         let Some(list) = &place.sums else { return Ok(Expected::default()) };
         let url = place.url.as_deref().unwrap_or_default();
         let path = url.split(['?', '#']).next().unwrap_or_default();
         let file = path.rsplit('/').next().unwrap_or_default();
         let missing = || Error::new(Kind::Download, format!("{list} does not list {file}"));
         let text = match relative(entry, list)? {
-            Source::File(path) => {
-                std::fs::read_to_string(&path).map_err(|source| Error::io("read", &path, &source))?
+            Source::File(path) => limited::text(&path, LARGEST_DOCUMENT)
+                .map_err(|unread| unread.into_error(&path, Kind::Download))?,
+            Source::Url(list) => {
+                self.warn_if_plain(&list, wanted, task);
+                match text(&list, false, self.patience, task)? {
+                    Text::Found(text) => text,
+                    Text::Missing | Text::Other => return Err(missing()),
+                }
             }
-            Source::Url(list) => match text(&list, false, self.patience, task)? {
-                Text::Found(text) => text,
-                Text::Missing | Text::Other => return Err(missing()),
-            },
         };
         let sum = catalogue::sum_in_list(&text, file).ok_or_else(missing)?;
         Ok(Expected { size: None, sums: vec![sum] })

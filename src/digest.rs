@@ -47,6 +47,11 @@ impl<R: Read> HashingReader<R> {
         HashingReader { inner, hasher: Hasher::default(), size: 0 }
     }
 
+    /// How many bytes have been read.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Reads what is left of `inner`, and returns how many bytes it had in all and their sha256.
     ///
     /// # Errors

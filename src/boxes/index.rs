@@ -14,6 +14,8 @@ use crate::error::{Error, Kind, Result};
 use crate::{atomic, versioned};
 
 const VERSION: u32 = 1;
+/// How many origins are kept.
+const MAX_ORIGINS: usize = 1000;
 
 /// The index: everything in it leads to a digest.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -28,6 +30,10 @@ pub(super) struct Index {
     pub(super) facts: BTreeMap<String, Facts>,
     /// Files, by their real path.
     pub(super) files: BTreeMap<String, Known>,
+    /// Where the box of a digest came from. It stays when the box goes: a lab may still need the box, and then
+    /// its user is told where to get it.
+    #[serde(default)]
+    pub(super) origins: BTreeMap<String, String>,
 }
 
 /// A file that was hashed.
@@ -76,6 +82,7 @@ impl Index {
             urls: BTreeMap::new(),
             facts: BTreeMap::new(),
             files: BTreeMap::new(),
+            origins: BTreeMap::new(),
         }
     }
 
@@ -118,6 +125,14 @@ impl Index {
                     Err(_) => Lookup::Gone(known.digest.clone()),
                 }
             }
+        }
+    }
+
+    /// Notes where a box came from.
+    pub(super) fn note_origin(&mut self, digest: &str, source: &str) {
+        self.origins.insert(digest.to_owned(), source.to_owned());
+        while self.origins.len() > MAX_ORIGINS {
+            self.origins.pop_first();
         }
     }
 

@@ -99,6 +99,11 @@ impl Manifest {
         let Some(manifest) = versioned::read::<Manifest>(&dir.join(MANIFEST), VERSION).map_err(mend)? else {
             return if dir.exists() { Err(incomplete(dir, MANIFEST)) } else { Ok(None) };
         };
+        let names = manifest.files.keys().chain([&manifest.disk]).chain(&manifest.key);
+        if !names.into_iter().all(|name| is_plain(name)) {
+            let message = format!("{} names a file outside of the box", dir.join(MANIFEST).display());
+            return Err(Error::new(Kind::StateDamaged, message).hint(MEND));
+        }
         if !dir.join(FILES).join(&manifest.disk).is_file() {
             return Err(incomplete(dir, &manifest.disk));
         }
@@ -123,6 +128,11 @@ impl Manifest {
             dir: files,
         }
     }
+}
+
+/// Whether a name stays in the folder that it is joined to.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['/', '\\', ':', '\0']) && !matches!(name, "." | "..")
 }
 
 const MEND: &str = "add the box again from where it came from: `lab box add NAME FILE`";

@@ -46,4 +46,6 @@ pub use open::open_box;
 pub use pins::{Pin, Pins};
 pub use progress::{Phase, Progress, Task};
 pub use source::Source;
-pub use store::{Add, Claim, Entry, Hold, Leftover, Removed, Resolved, Store, Verified, Wanted, Workspace};
+pub use store::{
+    Add, Claim, Entry, Hold, Leftover, OpenDisk, Removed, Resolved, Store, Verified, Wanted, Workspace,
+};

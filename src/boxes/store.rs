@@ -7,6 +7,7 @@ mod add;
 mod base;
 mod care;
 mod hold;
+mod known;
 mod leftovers;
 mod resolve;
 mod unknown;
@@ -15,6 +16,7 @@ pub use add::Add;
 pub use base::{Store, Workspace};
 pub use care::{Entry, Removed, Verified};
 pub use hold::{Claim, Hold};
+pub use known::OpenDisk;
 pub use leftovers::Leftover;
 pub use resolve::{Resolved, Wanted};
 

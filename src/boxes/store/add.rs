@@ -140,6 +140,7 @@ impl Store {
         };
         Index::change(&self.layout, |index| {
             index.learn(source, &digest, stamp);
+            index.note_origin(&digest, &source.key());
             Ok(())
         })?;
         Ok(digest)

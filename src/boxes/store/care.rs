@@ -99,6 +99,9 @@ impl Store {
             if left.is_empty() {
                 claim = Some(self.claim(&digest)?);
                 is_free(&digest)?;
+                if let Ok(Some(manifest)) = self.manifest_of(&digest) {
+                    index.note_origin(&digest, &manifest.source);
+                }
                 index.forget(&digest);
                 // The index changes after this: killed between, it leads to nothing, which is seen.
                 self.set_aside(&digest, &bin)?;

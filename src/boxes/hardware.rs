@@ -34,6 +34,19 @@ impl Hardware {
     }
 }
 
+impl Hardware {
+    /// What a distribution's own cloud image runs on with every provider: its kernel has the drivers of all
+    /// virtual machines, and VirtualBox has virtio disks only as SCSI (since 6.1).
+    pub fn of_cloud_image(arch: Arch) -> Self {
+        Hardware {
+            memory_mib: 1024,
+            disk_controller: DiskController::VirtioScsi,
+            nic: NicModel::Virtio,
+            ..Hardware::plain(arch)
+        }
+    }
+}
+
 /// A processor architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

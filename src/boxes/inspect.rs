@@ -46,18 +46,23 @@ struct MetadataDisk {
     path: Option<String>,
 }
 
-/// Reads the box that was unpacked into `dir`.
+/// Reads the box that was unpacked into `dir`. A disk image alone gets the hardware `assumed`, if that is given.
 ///
 /// # Errors
 /// [`Kind::BadBox`] when it is none that is understood, [`Kind::HostileBox`] when a disk image in it
 /// leads to a file outside, [`Kind::BoxChecksum`] when it is not what its own manifest says,
 /// [`Kind::Interrupted`].
-pub(super) fn inspect(dir: &Path, unpacked: &archive::Unpacked, task: &mut Task<'_>) -> Result<Findings> {
+pub(super) fn inspect(
+    dir: &Path,
+    unpacked: &archive::Unpacked,
+    assumed: Option<&Hardware>,
+    task: &mut Task<'_>,
+) -> Result<Findings> {
     let files = list(dir)?;
     check_disks(dir, &files)?;
     let strange = sums::check(dir, unpacked, task)?;
     let mut findings =
-        if unpacked.bare { bare(dir, &files)? } else { Contents::read(dir, files)?.findings()? };
+        if unpacked.bare { bare(dir, &files, assumed)? } else { Contents::read(dir, files)?.findings()? };
     findings.notes.splice(0..0, unpacked.notes.iter().cloned().chain(strange));
     if let Some(key) = &findings.key {
         protect(&dir.join(key))?;
@@ -89,18 +94,19 @@ fn check_disks(dir: &Path, files: &[String]) -> Result<()> {
 
 /// A disk image alone: nothing says what it is for. Today's systems have virtio, and images in
 /// VirtualBox's and VMware's own formats come from machines with SATA.
-fn bare(dir: &Path, files: &[String]) -> Result<Findings> {
+fn bare(dir: &Path, files: &[String], assumed: Option<&Hardware>) -> Result<Findings> {
     let Some(disk) = files.first().cloned() else { return Err(bad("it is empty")) };
     let disk_format = disk_format(dir, &disk)?;
     let (disk_controller, nic) = match disk_format {
         DiskFormat::Qcow2 | DiskFormat::Raw => (DiskController::VirtioBlk, NicModel::Virtio),
         DiskFormat::Vmdk | DiskFormat::VmdkText | DiskFormat::Vdi => (DiskController::Sata, NicModel::E1000),
     };
+    let usual = || Hardware { disk_controller, nic, ..Hardware::plain(Arch::X86_64) };
     Ok(Findings {
         format: Format::Disk,
         disk,
         disk_format,
-        hardware: Hardware { disk_controller, nic, ..Hardware::plain(Arch::X86_64) },
+        hardware: assumed.cloned().unwrap_or_else(usual),
         user: DEFAULT_USER.into(),
         key: None,
         notes: vec!["a disk image does not say what machine it is for: that is assumed".into()],

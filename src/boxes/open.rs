@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::hardware::Hardware;
 use super::manifest::{self, Manifest};
 use super::progress::Task;
 use super::{archive, inspect, notes};
@@ -17,8 +18,18 @@ use crate::error::Result;
 /// [`Kind::Interrupted`](crate::error::Kind::Interrupted); then `into` holds a part of the box and is for
 /// the caller to remove.
 pub fn open_box(file: &Path, into: &Path, task: &mut Task<'_>) -> Result<Manifest> {
+    open_assuming(file, into, None, task)
+}
+
+/// As [`open_box`]; a disk image alone, which says nothing of its machine, gets the hardware `assumed`.
+pub(super) fn open_assuming(
+    file: &Path,
+    into: &Path,
+    assumed: Option<&Hardware>,
+    task: &mut Task<'_>,
+) -> Result<Manifest> {
     let unpacked = archive::unpack(file, into, task)?;
-    let found = inspect::inspect(into, &unpacked, task)?;
+    let found = inspect::inspect(into, &unpacked, assumed, task)?;
     Ok(Manifest {
         version: manifest::VERSION,
         sha256: unpacked.digest,

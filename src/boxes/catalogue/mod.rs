@@ -102,6 +102,9 @@ pub struct CatalogueSource {
     /// Its name in the Vagrant registry: `owner/name`.
     #[serde(default)]
     pub registry: Option<String>,
+    /// The processor architecture of its file, where it is not the entry's.
+    #[serde(default)]
+    pub arch: Option<Arch>,
     /// What is there.
     pub format: SourceFormat,
     /// Its exact size in bytes, where it is publicly known.
@@ -150,6 +153,19 @@ impl CatalogueSource {
         let sums =
             [&self.sha256, &self.sha512].into_iter().flatten().filter_map(|hex| Checksum::of_length(hex));
         Expected { size: self.size, sums: sums.collect() }
+    }
+}
+
+impl Release {
+    /// The sources to try, in their order, on a computer of the architecture `host`: those made for it before
+    /// others, and none for ARM on a computer that is not.
+    pub fn sources_for(&self, own: Arch, host: Arch) -> Vec<&CatalogueSource> {
+        let arch = |place: &CatalogueSource| place.arch.unwrap_or(own);
+        let mut places: Vec<_> = self.sources.iter().filter(|place| place.is_usable()).collect();
+        places.retain(|place| arch(place) != Arch::Aarch64 || host == Arch::Aarch64);
+        // A registry has files for several, and is asked for the host's.
+        places.sort_by_key(|place| place.registry.is_none() && host == Arch::Aarch64 && arch(place) != host);
+        places
     }
 }
 

@@ -41,7 +41,8 @@ impl Failure {
     /// A status that is no success.
     pub(super) fn status(status: u16, asked: Option<Duration>) -> Self {
         match status {
-            404 | 410 => Failure::last("the server has no such file"),
+            404 => Failure::last("the server has no such file (status 404)"),
+            410 => Failure::last("the server has no such file any more (status 410)"),
             401 | 403 => Failure::last(format!(
                 "the server wants a name and a password, or does not give it to us (status {status})"
             )),

@@ -15,8 +15,10 @@ const LARGEST: usize = 8 << 20;
 pub(in crate::boxes) enum Text {
     /// A text.
     Found(String),
-    /// Nothing: the server says so.
+    /// Nothing: the server says so (404).
     Missing,
+    /// Nothing any more (410).
+    Gone,
     /// Something that is no JSON, by its type; its bytes were not waited for.
     Other,
 }
@@ -63,7 +65,8 @@ fn once(
             Some(Event::Head(head)) => match head.status {
                 200 if only_json && !is_json(head.content_type.as_deref()) => break Ok(Text::Other),
                 200 => {}
-                404 | 410 => break Ok(Text::Missing),
+                404 => break Ok(Text::Missing),
+                410 => break Ok(Text::Gone),
                 status => break Err(Failure::status(status, head.retry_after)),
             },
             Some(Event::Bytes(more)) => {

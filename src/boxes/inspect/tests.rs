@@ -18,7 +18,7 @@ fn inspected(files: &[(&str, &[u8])]) -> Result<Findings> {
     }
     let (cancel, mut hear) = (Cancel::new(), |_| {});
     let mut task = Task { cancel: &cancel, progress: &mut hear };
-    let found = inspect(dir.path(), &unpacked(false), &mut task);
+    let found = inspect(dir.path(), &unpacked(false), None, &mut task);
     #[cfg(unix)]
     if let Ok(Findings { key: Some(key), .. }) = &found {
         use std::os::unix::fs::PermissionsExt;
@@ -83,7 +83,7 @@ fn a_bare_disk() {
     std::fs::write(dir.path().join("disk.qcow2"), qcow2()).unwrap();
     let (cancel, mut hear) = (Cancel::new(), |_| {});
     let mut task = Task { cancel: &cancel, progress: &mut hear };
-    let found = inspect(dir.path(), &unpacked(true), &mut task).unwrap();
+    let found = inspect(dir.path(), &unpacked(true), None, &mut task).unwrap();
     assert_eq!((found.format, found.hardware.disk_controller), (Format::Disk, DiskController::VirtioBlk));
 }
 

@@ -6,11 +6,12 @@ use super::base::Store;
 use crate::boxes::address::Address;
 use crate::boxes::checksum::{self, Algorithm, Expected, Measured};
 use crate::boxes::download::{self, Wish};
+use crate::boxes::hardware::Hardware;
 use crate::boxes::image::BoxImage;
 use crate::boxes::index::{self, Index, Lookup};
 use crate::boxes::layout::{FILES, MANIFEST};
 use crate::boxes::manifest::Manifest;
-use crate::boxes::open::open_box;
+use crate::boxes::open::open_assuming;
 use crate::boxes::progress::{Phase, Task};
 use crate::boxes::source::{Source, check_name};
 use crate::boxes::temp::{self, Temp};
@@ -30,6 +31,8 @@ pub struct Add<'a> {
     pub replace: bool,
     /// Its version, as its registry or the catalogue has it.
     pub version: Option<&'a str>,
+    /// The hardware for a disk image alone, where its publisher says what it needs.
+    pub assumed: Option<Hardware>,
     /// Whether to look again at an address that a box was once had from.
     pub fresh: bool,
 }
@@ -37,7 +40,15 @@ pub struct Add<'a> {
 impl<'a> Add<'a> {
     /// A box from `source`, with no more wishes.
     pub fn new(source: Source) -> Self {
-        Add { name: None, source, expected: Expected::default(), replace: false, version: None, fresh: false }
+        Add {
+            name: None,
+            source,
+            expected: Expected::default(),
+            replace: false,
+            version: None,
+            assumed: None,
+            fresh: false,
+        }
     }
 
     /// With a name.
@@ -198,7 +209,7 @@ impl Store {
         let manifest = Manifest {
             source: add.source.clone().real().key(),
             box_version: add.version.map(str::to_owned),
-            ..open_box(file, &files, task)?
+            ..open_assuming(file, &files, add.assumed.as_ref(), task)?
         };
         atomic::sync_dir(&files)?;
         versioned::write(&dir.join(MANIFEST), &manifest)?;

@@ -117,7 +117,7 @@ impl Store {
         let catalogue = Catalogue::load(wanted.catalogue)?;
         if let Some(entry) = catalogue.get(wanted.reference) {
             let same = entry.versions.iter().filter(|release| release.version == pin.version);
-            for place in same.flat_map(|release| &release.sources).filter(|place| place.is_usable()) {
+            for place in same.flat_map(|release| release.sources_for(entry.arch, registry::host_arch())) {
                 let other = place.sha256.as_ref().is_some_and(|sum| *sum != pin.sha256);
                 if let (Some(url), false) = (&place.url, other) {
                     let source = relative(entry, url)?;

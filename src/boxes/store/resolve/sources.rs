@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::wanted::{Found, Wanted, is_the_sources_fault, no_version};
 use crate::boxes::address::Address;
-use crate::boxes::catalogue::{self, CatalogueBox, CatalogueSource};
+use crate::boxes::catalogue::{self, CatalogueBox, CatalogueSource, SourceFormat};
 use crate::boxes::checksum::Expected;
 use crate::boxes::download::{Text, text};
-use crate::boxes::hardware::Arch;
+use crate::boxes::hardware::{Arch, Hardware};
 use crate::boxes::image::BoxImage;
 use crate::boxes::index::Index;
 use crate::boxes::progress::{Phase, Task};
@@ -81,7 +81,7 @@ impl Store {
                 match text(url, !url.path().ends_with(".json"), self.patience, task)? {
                     Text::Found(text) => Metadata::parse(&text, url.as_str()).map(Some),
                     Text::Other => Ok(None),
-                    Text::Missing => {
+                    Text::Missing | Text::Gone => {
                         let message = format!("could not download {url}: the server has no such file");
                         Err(Error::new(Kind::Download, message).hint("check the address"))
                     }
@@ -110,12 +110,15 @@ impl Store {
         let document = Source::Url(address.clone());
         self.warn_if_plain(&address, wanted, task);
         let asked = text(&address, false, self.patience, task).map_err(|error| match error.kind() {
-            Kind::Download => error.hint(format!("or take the box from a file: lab box add {name} FILE")),
+            Kind::Download => self
+                .with_end_of_registry(error)
+                .hint(format!("or take the box from a file: lab box add {name} FILE")),
             _ => error,
         });
         let metadata = match asked? {
             Text::Found(text) => Metadata::parse(&text, &document.key())?,
-            Text::Missing | Text::Other => return Err(self.unknown(name)),
+            Text::Missing | Text::Other => return Err(self.not_in_registry(name, false)),
+            Text::Gone => return Err(self.not_in_registry(name, true)),
         };
         let choice = metadata.choose(name, version, arch)?;
         let place = registry::relative_to(&document, &choice.url)?;
@@ -142,7 +145,7 @@ impl Store {
             if own.is_some_and(|version| !versions::allows(wanted.version, version)) {
                 continue;
             }
-            for place in release.sources.iter().filter(|place| place.is_usable()) {
+            for place in release.sources_for(entry.arch, registry::host_arch()) {
                 // What has no version of its own cannot be one that is asked for; a registry knows its own.
                 if own.is_none() && wanted.version.is_some() && place.registry.is_none() {
                     continue;
@@ -166,7 +169,13 @@ impl Store {
                 (Kind::Download, format!("the box {name} could not be had from any of its sources"))
             }
         };
-        let error = failures.iter().fold(Error::new(kind, message), |error, one| error.detail(one.message()));
+        let mut error =
+            failures.iter().fold(Error::new(kind, message), |error, one| error.detail(one.message()));
+        let has_registry =
+            entry.versions.iter().flat_map(|release| &release.sources).any(|place| place.registry.is_some());
+        if has_registry && !failures.is_empty() {
+            error = self.with_end_of_registry(error);
+        }
         Err(entry.hints.iter().fold(error, |error, hint| error.hint(hint)))
     }
 
@@ -180,7 +189,9 @@ impl Store {
     ) -> Result<Found> {
         if let Some(name) = &place.registry {
             let own: Option<Constraint> = version.and_then(|version| version.parse().ok());
-            return self.in_registry(name, own.as_ref().or(wanted.version), entry.arch, wanted, task);
+            // Publishers often have both; where they have not, the other one is taken.
+            let arch = if registry::host_arch() == Arch::Aarch64 { Arch::Aarch64 } else { entry.arch };
+            return self.in_registry(name, own.as_ref().or(wanted.version), arch, wanted, task);
         }
         let url = place.url.as_deref().unwrap_or_default();
         let source = relative(entry, url)?.real();
@@ -189,6 +200,8 @@ impl Store {
             version,
             replace: true,
             fresh: wanted.fresh && version.is_none(),
+            assumed: (place.format == SourceFormat::CloudImage)
+                .then(|| Hardware::of_cloud_image(place.arch.unwrap_or(entry.arch))),
             ..Add::new(source.clone()).named(&entry.name)
         };
         let image = self.add(&add, task)?;
@@ -215,7 +228,7 @@ impl Store {
                 self.warn_if_plain(&list, wanted, task);
                 match text(&list, false, self.patience, task)? {
                     Text::Found(text) => text,
-                    Text::Missing | Text::Other => return Err(missing()),
+                    Text::Missing | Text::Gone | Text::Other => return Err(missing()),
                 }
             }
         };

@@ -1,4 +1,4 @@
-//! Files that are whole or not there, and stay so across a power cut.
+//! Writes files so that they are whole or not there, also after a power cut.
 
 use std::fs::File;
 use std::io::Write;

@@ -1,11 +1,11 @@
-//! One pass over a box file: hashed while it is unpacked.
+//! Reads a box file once: hashes it and unpacks it at the same time.
 //!
-//! Three threads at most, handing on pieces: `feed` reads the file and hashes it, the one here unpacks
-//! (`packing`) and sorts (`member`), `writer` writes and hashes what came out.
+//! At most three threads pass pieces on: `feed` reads the file and hashes it, this file unpacks
+//! (`packing`) and sorts the members (`member`), `writer` writes the unpacked files and hashes them.
 //!
-//! The file may be anybody's. Only regular files at the top of an archive are taken (Vagrant's
-//! boxes are flat); whatever would reach outside is an error that names the member, and the caller
-//! throws away all that was unpacked.
+//! The file may come from anybody. Only regular files at the top of an archive are taken (Vagrant's
+//! boxes are flat). A member that would be written outside is an error that names it, and the caller
+//! removes everything that was unpacked.
 
 mod fault;
 mod feed;
@@ -55,7 +55,7 @@ pub(super) struct Unpacked {
     pub(super) bare: bool,
     /// The files that were taken, by name.
     pub(super) files: BTreeMap<String, Sum>,
-    /// What was in it and was not taken, for people.
+    /// Notes for people about the members that were left out.
     pub(super) notes: Vec<String>,
 }
 
@@ -92,9 +92,9 @@ pub(super) fn unpack(path: &Path, into: &Path, task: &mut Task<'_>) -> Result<Un
             };
             job.run(pipe).map_err(|fault| gauge.explain(path, fault))
         });
-        // Whoever could not read the file any more knows better why the unpacking failed.
+        // Where reading failed, the unpacking failed too: the error of the reading names the cause.
         let fed = feeder.run(file, path, size, task)?;
-        // A decoder that panics has met something that its makers did not think of.
+        // A decoder may panic on input that its authors did not expect.
         let unpacked = worker.join().unwrap_or_else(|_| Err(bad("it is damaged")))?;
         let Some(Fed { digest, size }) = fed else {
             return Err(Error::internal("a box was unpacked before it was read"));
@@ -125,7 +125,7 @@ impl Unpacking<'_> {
             Content::Known(known) => return Err(quoting(no_box(known), head).into()),
             content => self.content(content, &mut pipe)?,
         };
-        // Whatever stands behind the contents belongs to the hash.
+        // Bytes behind the contents belong to the hash too.
         io::copy(&mut pipe, &mut io::sink()).map_err(Fault::Read)?;
         let Unpacking { unpacked, files, notes, .. } = self;
         Ok(Unpacked { digest: String::new(), size: 0, unpacked, bare, files, notes })
@@ -208,11 +208,11 @@ impl Unpacking<'_> {
         if left_out > NAMED {
             self.notes.push(format!("left out: {} more", left_out - NAMED));
         }
-        // An archive ends with a block of zeros. One that just stops has been cut at a member's end.
+        // An archive ends with a block of zeros. An archive without it was cut off at a member's end.
         if self.gauge.ended() { Err(Fault::Read(io::ErrorKind::UnexpectedEof.into())) } else { Ok(()) }
     }
 
-    /// Counts what a member says of its size, before any of it is read.
+    /// Adds a member's size, as its header gives it, to the total before any byte of it is read.
     fn charge(&mut self, size: u64) -> Outcome<()> {
         self.unpacked = self.unpacked.saturating_add(size);
         if self.unpacked > self.gauge.limit() { Err(self.gauge.too_large().into()) } else { Ok(()) }

@@ -1,7 +1,7 @@
 //! What a file is, by its first bytes; and whether a disk image stays at home.
 //!
 //! QEMU and VirtualBox open the files that an image's header names: a backing file, a parent, an
-//! extent. An image from outside could so read any file of this computer; such images are refused.
+//! extent. So an image from outside could read any file of this computer. Such images are refused.
 //!
 //! Sources of the formats: QEMU's `docs/interop/qcow2.rst`, VMware's "Virtual Disk Format 5.0", and
 //! what QEMU's `block/vmdk.c` and `block/vdi.c` read of these headers.

@@ -20,7 +20,7 @@ pub struct Hardware {
 }
 
 impl Hardware {
-    /// What is assumed where nobody says: 512 MiB, one CPU, and devices that every provider has.
+    /// The hardware of a box that does not say: 512 MiB, one CPU, and devices that every provider has.
     pub fn plain(arch: Arch) -> Self {
         Hardware {
             arch,

@@ -1,4 +1,4 @@
-//! What leads to a box in the store: its names, the addresses it was fetched from, and the local
+//! The ways to a box in the store: its names, the addresses that it was fetched from, and the local
 //! files that were hashed once and need not be hashed again while they stay as they are.
 
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ pub(super) struct Known {
     pub(super) stamp: Stamp,
 }
 
-/// By what a file is recognised as unchanged.
+/// The facts by which lab sees that a file has not changed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Stamp {
     size: u64,
@@ -104,7 +104,7 @@ impl Index {
         let _store = temp::lock_store(layout)?;
         let before = Index::read(layout)?;
         let mut index = before.clone();
-        // Whoever was killed while removing a box left what led to it.
+        // A killed removal of a box leaves entries that lead to it.
         index.retain(|digest| layout.box_dir(digest).exists());
         let result = change(&mut index)?;
         if index != before {
@@ -113,7 +113,7 @@ impl Index {
         Ok(result)
     }
 
-    /// What is known of a source. For a file, whether it is still as it was hashed.
+    /// What the index knows of a source. For a file, also whether it has changed since it was hashed.
     pub(super) fn lookup(&self, source: &Source) -> Lookup {
         match source {
             Source::Url(url) => self.urls.get(url.as_str()).cloned().map_or(Lookup::Unknown, Lookup::Same),
@@ -136,7 +136,7 @@ impl Index {
         }
     }
 
-    /// Notes what a source led to; `stamp` is a file's.
+    /// Notes which box a source led to; `stamp` is a file's.
     pub(super) fn learn(&mut self, source: &Source, digest: &str, stamp: Option<Stamp>) {
         match (source, stamp) {
             (Source::Url(url), _) => {
@@ -154,7 +154,7 @@ impl Index {
         self.names.iter().filter(|(_, other)| *other == digest).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Forgets all that leads to a box.
+    /// Removes all entries that lead to a box.
     pub(super) fn forget(&mut self, digest: &str) {
         self.retain(|other| other != digest);
     }
@@ -173,7 +173,7 @@ impl Index {
 pub(super) enum Lookup {
     /// Nothing.
     Unknown,
-    /// It is what it was.
+    /// It has not changed.
     Same(String),
     /// It has been touched, or replaced, since it was hashed.
     Changed(String),

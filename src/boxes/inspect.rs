@@ -1,4 +1,4 @@
-//! What an unpacked box is.
+//! Finds out what an unpacked box is: its format, its disk, its hardware, its user.
 
 mod member;
 mod sums;
@@ -19,7 +19,7 @@ use member::{bad, read_text};
 const MAX_METADATA: u64 = 256 << 10;
 const DEFAULT_USER: &str = "vagrant";
 
-/// What was found out.
+/// The facts of an unpacked box.
 #[derive(Debug)]
 pub(super) struct Findings {
     pub(super) format: Format,
@@ -49,7 +49,7 @@ struct MetadataDisk {
 /// Reads the box that was unpacked into `dir`. A disk image alone gets the hardware `assumed`, if that is given.
 ///
 /// # Errors
-/// [`Kind::BadBox`] when it is none that is understood, [`Kind::HostileBox`] when a disk image in it
+/// [`Kind::BadBox`] when lab does not understand it, [`Kind::HostileBox`] when a disk image in it
 /// leads to a file outside, [`Kind::BoxChecksum`] when it is not what its own manifest says,
 /// [`Kind::Interrupted`].
 pub(super) fn inspect(
@@ -81,7 +81,7 @@ fn list(dir: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Every image of the box must stay in it, not only the system's: providers open the others too.
+/// No disk image of the box may lead to a file outside, also not a further one: providers open those too.
 fn check_disks(dir: &Path, files: &[String]) -> Result<()> {
     for name in files {
         let path = dir.join(name);
@@ -92,7 +92,7 @@ fn check_disks(dir: &Path, files: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// A disk image alone: nothing says what it is for. Today's systems have virtio, and images in
+/// A disk image alone says nothing of its machine. Today's systems have drivers for virtio, and images in
 /// VirtualBox's and VMware's own formats come from machines with SATA.
 fn bare(dir: &Path, files: &[String], assumed: Option<&Hardware>) -> Result<Findings> {
     let Some(disk) = files.first().cloned() else { return Err(bad("it is empty")) };
@@ -113,7 +113,7 @@ fn bare(dir: &Path, files: &[String], assumed: Option<&Hardware>) -> Result<Find
     })
 }
 
-/// A box whose makers name no hardware: with what vagrant-libvirt gives a machine.
+/// The hardware that vagrant-libvirt gives a machine, for a box that names none.
 fn virtio(arch: Arch) -> Hardware {
     Hardware { disk_controller: DiskController::VirtioBlk, nic: NicModel::Virtio, ..Hardware::plain(arch) }
 }
@@ -150,7 +150,7 @@ impl<'a> Contents<'a> {
                     .hint("get the same box for virtualbox or libvirt"));
             }
         };
-        // What Vagrant gives NIC 1. The box's network set-up may depend on it.
+        // The MAC address that Vagrant gives NIC 1. The box's network set-up may depend on it.
         match self.vagrantfile.base_mac.as_deref().map(str::parse) {
             Some(Ok(mac)) => hardware.base_mac = Some(mac),
             Some(Err(error)) => notes.push(format!("the box's Vagrantfile: base_mac is {error}")),

@@ -1,4 +1,4 @@
-//! What is known of a box in the store.
+//! The manifest of a box: what lab found out about it when it was added.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -50,7 +50,7 @@ pub struct Sum {
     pub sha256: String,
 }
 
-/// What is known of a box; it never changes. The names under which it is known are in the index.
+/// What lab found out about a box when it was added. It never changes; the box's names are in the index.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Manifest {
     /// [`VERSION`].
@@ -59,7 +59,7 @@ pub struct Manifest {
     pub sha256: String,
     /// The size of the box file in bytes.
     pub size: u64,
-    /// The size of what it holds in bytes.
+    /// The size of the unpacked files in bytes.
     pub unpacked: u64,
     /// The path or address that it was first added from.
     pub source: String,
@@ -82,7 +82,7 @@ pub struct Manifest {
     pub key: Option<String>,
     /// The files of the unpacked box, by name: what `lab box verify` holds them to.
     pub files: BTreeMap<String, Sum>,
-    /// What was not understood, or left out, or assumed.
+    /// Notes for people: what lab did not understand, left out, or assumed.
     pub notes: Vec<String>,
 }
 
@@ -122,7 +122,7 @@ impl Manifest {
             login: Login {
                 user: self.user.clone(),
                 key: self.key.as_ref().map(|key| files.join(key)),
-                // Those that Vagrant or a virtualisation program packed have been logged into before.
+                // Boxes that Vagrant or a virtualisation program packed have a user already.
                 seeded: self.format == Format::Disk,
             },
             dir: files,

@@ -1,6 +1,6 @@
 //! From a box's name, path or address to a verified base image with known hardware.
 //!
-//! The way of a box: a [`store::Store`] is asked for what a Labfile says; what it does not have, a
+//! The way of a box: a [`store::Store`] is asked for the box that a Labfile names. A box that it does not have, a
 //! [`source::Source`] brings (a file, or a `download`); `archive` hashes and unpacks it in one
 //! pass; `inspect` finds out what it is, with the help of [`ovf`], [`vagrantfile`] and [`disk`];
 //! a [`manifest::Manifest`] keeps the findings beside the unpacked box.
@@ -12,6 +12,8 @@ mod checksum;
 pub mod disk;
 mod download;
 mod foreign;
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod hardware;
 mod image;
 mod index;

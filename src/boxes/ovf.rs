@@ -29,7 +29,7 @@ pub struct Ovf {
     pub hardware: Hardware,
     /// The file name of the system disk: a plain name, in the OVF's own folder.
     pub disk: String,
-    /// What was not understood, or not there and therefore assumed, for people.
+    /// Notes for people: what lab did not understand, and what it assumed because the OVF does not say.
     pub notes: Vec<String>,
 }
 

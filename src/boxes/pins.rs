@@ -22,7 +22,7 @@ const HEAD: &str = "\
 # Labfile, and commit it. `lab box update` takes newer boxes.
 ";
 
-/// A box as it is held to.
+/// One exact box that a lab uses.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Pin {
     /// What the Labfile calls it.
@@ -42,7 +42,7 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// What a file must be to be this box.
+    /// The size and the sum that a file must have to be this box.
     pub fn expected(&self) -> Expected {
         Expected { size: Some(self.size), ..Expected::sha256(&self.sha256) }
     }
@@ -121,19 +121,19 @@ impl Pins {
         atomic::write_shared(path, format!("{HEAD}{text}").as_bytes())
     }
 
-    /// What a name with a `box_version` is held to.
+    /// The pin of a name with a `box_version`.
     pub fn get(&self, name: &str, wanted: Option<&str>) -> Option<&Pin> {
         self.boxes.iter().find(|pin| pin.is_of(name, wanted))
     }
 
-    /// Holds a name to a box; in the place of what it was held to.
+    /// Sets the pin of a name; it replaces the one before.
     pub fn set(&mut self, pin: Pin) {
         self.boxes.retain(|known| !known.is_of(&pin.name, pin.wanted.as_deref()));
         self.boxes.push(pin);
         self.boxes.sort_by(|a, b| (&a.name, &a.wanted).cmp(&(&b.name, &b.wanted)));
     }
 
-    /// Forgets all but those for which `keep` is true of name and `box_version`; returns those forgotten.
+    /// Removes the pins for which `keep`, given name and `box_version`, is false; returns them.
     pub fn retain(&mut self, keep: impl Fn(&str, Option<&str>) -> bool) -> Vec<Pin> {
         let all = std::mem::take(&mut self.boxes);
         let (kept, gone) = all.into_iter().partition(|pin| keep(&pin.name, pin.wanted.as_deref()));

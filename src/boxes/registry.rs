@@ -101,7 +101,7 @@ impl Metadata {
         Ok(metadata)
     }
 
-    /// The newest version that is wanted, for `arch` or, failing that, for whatever there is.
+    /// The newest version that is wanted: its file for `arch`, or else a file for another architecture.
     ///
     /// # Errors
     /// [`Kind::BoxNotFound`], naming what there is.
@@ -151,7 +151,7 @@ impl Provider {
         let (Some(kind), Some(sum)) = (said(&self.checksum_type), said(&self.checksum)) else {
             return Ok(Expected::default());
         };
-        // A sum that cannot be read must not count as none.
+        // A sum that lab cannot read must not count as "no sum".
         let sum = Checksum::new(&kind, &sum).ok_or_else(|| {
             Error::new(
                 Kind::BadBox,

@@ -1,7 +1,7 @@
 //! Where a box comes from.
 //!
-//! Today a file or an address. What a stick, a neighbour in the room or a registry will add is one
-//! more variant here, and one more way to [`Source::key`] and fetch it.
+//! Today a file or an address. A neighbour in the room or a bundle will be one
+//! more variant here, with its own [`Source::key`] and its own way to be fetched.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ const ENDINGS: &[&str] =
     &[".box", ".ova", ".qcow2", ".vmdk", ".vdi", ".img", ".raw", ".tar", ".tgz", ".gz", ".xz", ".zst"];
 
 impl Source {
-    /// Reads what is certainly a source: an address or a path (relative ones start at `base_dir`).
+    /// Reads an address or a path (relative ones start at `base_dir`).
     pub fn parse(text: &str, base_dir: &Path) -> Result<Self> {
         let lower = text.to_ascii_lowercase();
         match text.split_once("://") {
@@ -73,7 +73,7 @@ impl Source {
         }
     }
 
-    /// What tells it apart from other sources, for locks and the index; also for people.
+    /// The text that identifies it, for locks, the index and people.
     pub fn key(&self) -> String {
         match self {
             Source::File(path) => path.display().to_string(),
@@ -91,7 +91,7 @@ impl Source {
         !ENDINGS.iter().any(|ending| path.ends_with(ending))
     }
 
-    /// What it is called in a file that others read: no folder of this computer, no name or password.
+    /// Its name in a file that others read: without folders of this computer, names and passwords.
     pub fn public(&self) -> String {
         match self {
             Source::File(path) => {

@@ -1,7 +1,7 @@
 //! The store: boxes by their content, under `LAB_HOME`, shared by all labs.
 //!
 //! A box is put together in a temporary folder and renamed to its digest when it is whole and on the
-//! disk. So whatever is killed, and whenever: a box is in the store or it is not.
+//! disk. So a kill at any moment leaves a box that is whole, or none.
 
 mod add;
 mod base;

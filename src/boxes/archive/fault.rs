@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use crate::error::{Error, Kind};
 
-/// Why unpacking stopped.
+/// The reason for which unpacking stopped.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// The stream of bytes broke; the gauge knows where.

@@ -1,4 +1,4 @@
-//! Why a try failed, in words, and whether another may do better.
+//! Why a try failed, in words, and whether another try may succeed.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::boxes::address::{Address, without_credentials};
 use crate::disk_space;
 use crate::error::{Error, Kind};
 
-/// Whether another try may do better.
+/// Whether another try may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It may.
@@ -23,17 +23,17 @@ pub(super) enum Fate {
 pub(super) struct Failure {
     /// In words, to follow "could not download …: ".
     pub(super) why: String,
-    /// Whether another try may do better.
+    /// Whether another try may succeed.
     pub(super) fate: Fate,
 }
 
 impl Failure {
-    /// One that may be over in a moment.
+    /// A failure that may be over in a moment.
     pub(super) fn passing(why: impl Into<String>) -> Self {
         Failure { why: why.into(), fate: Fate::Passing { asked: None } }
     }
 
-    /// One that will be the same at the next try.
+    /// A failure that will be the same at the next try.
     pub(super) fn last(why: impl Into<String>) -> Self {
         Failure { why: why.into(), fate: Fate::Last }
     }
@@ -68,7 +68,7 @@ impl Failure {
         ))
     }
 
-    /// More than a box can have.
+    /// A file larger than `most` bytes, which no box is.
     pub(super) fn too_large(most: u64) -> Self {
         Failure::last(format!("it is larger than {}", disk_space::human(most)))
     }

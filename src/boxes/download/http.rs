@@ -25,22 +25,22 @@ const PIECE: usize = 512 << 10;
 /// How many pieces of an answer are on their way at most.
 const DEPTH: usize = 4;
 
-/// What is asked for.
+/// A request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Request {
     /// Where to ask.
     pub(super) address: Address,
-    /// What kinds of answer are welcome; empty for any.
+    /// The value of `Accept`; empty for any kind of answer.
     pub(super) accept: &'static str,
-    /// Only what comes from this byte on.
+    /// Ask for the bytes from this one on.
     pub(super) from: Option<u64>,
-    /// Only if the file is still this one; else all of it.
+    /// The part is wanted only if the file is still this one (`If-Range`); else the whole file.
     pub(super) if_range: Option<String>,
-    /// Only if the file is not the one with this entity tag any more.
+    /// The file is wanted only if its entity tag is another one than this.
     pub(super) if_none_match: Option<String>,
 }
 
-/// The head of an answer, whatever its status.
+/// The head of an answer of any status.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Head {
     pub(super) status: u16,
@@ -54,7 +54,7 @@ pub(super) struct Head {
     pub(super) retry_after: Option<Duration>,
 }
 
-/// What the network says, in this order.
+/// The events of an answer, in this order.
 #[derive(Debug)]
 pub(super) enum Event {
     /// The answer has begun.
@@ -110,7 +110,7 @@ impl Answer {
 
     /// Gives a piece back, to be filled again.
     pub(super) fn give_back(&self, piece: Vec<u8>) {
-        // Nobody takes it any more once all has come.
+        // Nobody takes the piece when everything has come, which is no error.
         let _ = self.used.send(piece);
     }
 }
@@ -160,7 +160,7 @@ fn stream(
     }
 }
 
-/// Fills a piece for as long as the network has as much as it is asked for: what comes slowly is heard of at
+/// Fills a piece while the network has as much as it is asked for: slow bytes are passed on at
 /// once. Returns how much it was, and how the body ended if it did.
 fn gather(body: &mut impl Read, piece: &mut [u8]) -> (usize, Option<io::Result<()>>) {
     let mut count = 0;

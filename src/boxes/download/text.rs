@@ -10,20 +10,20 @@ use crate::error::{Error, Kind, Result};
 /// The registry's metadata of a box with a hundred versions has some 300 kB.
 const LARGEST: usize = 8 << 20;
 
-/// What stands at an address.
+/// The answer to the request for a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::boxes) enum Text {
     /// A text.
     Found(String),
-    /// Nothing: the server says so (404).
+    /// The server has nothing there (404).
     Missing,
-    /// Nothing any more (410).
+    /// The server has nothing there any more (410).
     Gone,
-    /// Something that is no JSON, by its type; its bytes were not waited for.
+    /// Something else than JSON, by its type; its bytes were not fetched.
     Other,
 }
 
-/// Fetches the text at `url`; one that is no JSON by its type is not fetched with `only_json`.
+/// Fetches the text at `url`; with `only_json`, only if the server says that it is JSON.
 ///
 /// # Errors
 /// [`Kind::Download`], [`Kind::Interrupted`].

@@ -15,7 +15,7 @@ const MAX_SIZE: u64 = 256 << 10;
 /// An OVF package has one manifest.
 const MAX_MANIFESTS: usize = 16;
 
-/// Holds the box that was unpacked into `dir` to the manifests in it; returns what was not understood of them.
+/// Compares the files of the box in `dir` with the manifests in it; returns notes on lines that lab does not understand.
 ///
 /// # Errors
 /// [`Kind::BoxChecksum`], naming the file and both sums; [`Kind::Io`], [`Kind::Interrupted`].

@@ -18,14 +18,14 @@ use crate::boxes::temp::{self, Temp};
 use crate::error::{Error, Kind, Result};
 use crate::{atomic, versioned};
 
-/// What is to be added to the store.
+/// A box to add to the store.
 #[derive(Debug, Clone)]
 pub struct Add<'a> {
     /// The name to give it; without one it is found by its source alone.
     pub name: Option<&'a str>,
     /// Where it comes from.
     pub source: Source,
-    /// What its file must be.
+    /// The size and the sums that its file must have.
     pub expected: Expected,
     /// Whether the name may be taken from another box.
     pub replace: bool,
@@ -38,7 +38,7 @@ pub struct Add<'a> {
 }
 
 impl<'a> Add<'a> {
-    /// A box from `source`, with no more wishes.
+    /// A box from `source`, with no further conditions.
     pub fn new(source: Source) -> Self {
         Add {
             name: None,
@@ -59,12 +59,12 @@ impl<'a> Add<'a> {
 }
 
 impl Store {
-    /// Adds a box; one that is there already gets the name, and that is all.
+    /// Adds a box; a box that is there already only gets the name.
     ///
     /// # Errors
     /// [`Kind::Usage`] for an impossible name, or one that another box has; [`Kind::BoxNotFound`];
     /// [`Kind::Download`]; [`Kind::BoxChecksum`]; [`Kind::HostileBox`] and [`Kind::BadBox`];
-    /// [`Kind::DiskFull`]; [`Kind::BoxLocked`]; [`Kind::Interrupted`]. Nothing is left of it then.
+    /// [`Kind::DiskFull`]; [`Kind::BoxLocked`]; [`Kind::Interrupted`]. Then nothing of the box is left.
     pub fn add(&self, add: &Add<'_>, task: &mut Task<'_>) -> Result<BoxImage> {
         if let Some(name) = add.name {
             check_name(name)?;
@@ -74,13 +74,13 @@ impl Store {
             must_be_a_file(path)?;
         }
         let _turn = self.turn(&source.key(), task)?;
-        // Only now: whoever was waited for may have added it.
+        // Read after the wait: the other command may have added it.
         let digest = match (Index::read(&self.layout)?.lookup(&source), &source) {
             (Lookup::Same(digest), Source::File(_)) if self.is_whole(&digest) => {
                 self.check_known(&source, &add.expected, &digest)?;
                 digest
             }
-            // What stands at an address may be another box today: the one that is expected, perhaps.
+            // The address may have another box today: perhaps the expected one.
             (Lookup::Same(digest), Source::Url(url))
                 if self.is_whole(&digest)
                     && self.check_known(&source, &add.expected, &digest).is_ok()
@@ -101,7 +101,7 @@ impl Store {
         self.image(&digest, &name)?.ok_or_else(gone)
     }
 
-    /// Gives a box that is here a name.
+    /// Gives a name to a box in the store.
     ///
     /// # Errors
     /// [`Kind::Usage`] for an impossible name, or one that another box has.
@@ -110,7 +110,7 @@ impl Store {
         Index::change(&self.layout, |index| give_name(index, name, &image.digest, replace))
     }
 
-    /// The box of an address that is here already, by the sum that it must have: nothing is downloaded then.
+    /// The box with the expected sha256, if it is in the store already: then nothing is downloaded.
     fn already(&self, source: &Source, expected: &Expected) -> Result<Option<String>> {
         let sum = expected.sums.iter().find(|sum| sum.algorithm == Algorithm::Sha256);
         match (source, sum) {
@@ -171,7 +171,7 @@ impl Store {
         if !self.is_whole(&measured.sha256)
             && let Err(error) = self.unpack(partial.path(), add, temp, task)
         {
-            // It will be no better box the next time. On a full disk, or when stopped, it waits there.
+            // The same file would fail again. After a full disk or a Ctrl-C, the download stays for the next try.
             if matches!(error.kind(), Kind::BadBox | Kind::HostileBox) {
                 partial.remove()?;
             }
@@ -187,7 +187,7 @@ impl Store {
         Ok(measured.sha256)
     }
 
-    /// Whether what stands at an address is still what was had from there.
+    /// Whether the file at an address has not changed since it was fetched.
     fn is_unchanged(&self, url: &Address, task: &mut Task<'_>) -> Result<bool> {
         match Index::read(&self.layout)?.facts.get(url.as_str()) {
             Some(facts) => download::is_unchanged(url, facts, self.patience, task),
@@ -195,7 +195,7 @@ impl Store {
         }
     }
 
-    /// Holds a box that is here to what is expected of its file, as far as its manifest knows that.
+    /// Compares a box in the store with the expected size and sha256.
     fn check_known(&self, source: &Source, expected: &Expected, digest: &str) -> Result<()> {
         let size = Manifest::read(&self.layout.box_dir(digest))?.map_or(0, |manifest| manifest.size);
         expected.check(&source.key(), &Measured::of_digest(size, digest))
@@ -217,7 +217,7 @@ impl Store {
         Ok(manifest.sha256)
     }
 
-    /// Gives a whole box its place, unless another process put the same box there meanwhile.
+    /// Moves a whole box to its place, unless another process has put the same box there.
     fn settle(&self, dir: &Path, digest: &str, temp: &Temp) -> Result<()> {
         let _store = temp::lock_store(&self.layout)?;
         if self.is_whole(digest) {

@@ -67,7 +67,7 @@ impl Store {
         }
     }
 
-    /// Takes the turn of whoever adds the box of a source, or looks up a name.
+    /// Takes the lock for adding the box of a source, or for looking up a name.
     pub(super) fn turn(&self, key: &str, task: &mut Task<'_>) -> Result<File> {
         let path = self.layout.source_lock(key);
         atomic::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
@@ -93,7 +93,7 @@ impl Store {
         digest::is_digest(digest) && matches!(Manifest::read(&self.layout.box_dir(digest)), Ok(Some(_)))
     }
 
-    /// Moves a box out of the store at one stroke, into a folder that is about to be removed.
+    /// Moves a box out of the store in one step, into a folder that is about to be removed.
     pub(super) fn set_aside(&self, digest: &str, temp: &Temp) -> Result<()> {
         let place = self.layout.box_dir(digest);
         match std::fs::rename(&place, temp.bin()) {

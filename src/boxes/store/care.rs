@@ -1,4 +1,4 @@
-//! Looking after the boxes that are there: list, verify, remove.
+//! Lists, verifies and removes the boxes of the store.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,26 +26,26 @@ pub struct Entry {
     pub manifest: std::result::Result<Manifest, String>,
 }
 
-/// What [`Store::remove`] did.
+/// The result of [`Store::remove`].
 #[derive(Debug)]
 pub struct Removed {
     /// The box's digest.
     pub digest: String,
-    /// The names under which it is still there; when there are none, its files are gone.
+    /// The names that it still has; without any, its files are removed.
     pub left: Vec<String>,
-    /// Where its files are gone: until this is dropped nobody begins to use a box with this digest, so that
-    /// what hangs on it can be removed as well.
+    /// Set where its files are removed: until this is dropped, nobody begins to use a box with this digest, so that
+    /// its base images can be removed as well.
     pub claim: Option<Claim>,
 }
 
-/// What [`Store::verify`] found.
+/// The result of [`Store::verify`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Verified {
     /// How many files were read.
     pub files: usize,
     /// How many bytes they have.
     pub bytes: u64,
-    /// What is wrong with the box, for people; nothing, where it is whole.
+    /// The faults of the box, for people; empty where it is whole.
     pub problems: Vec<String>,
 }
 
@@ -77,10 +77,10 @@ impl Store {
         Ok(entries)
     }
 
-    /// Takes a name away from its box (or names a box by its digest); a box without names goes.
+    /// Removes a name from its box (`name` may also be a digest); a box without names is removed.
     ///
-    /// Whether a lab uses the box is for the caller to know: `is_free` is asked that of the digest, when
-    /// nobody can begin to use the box any more, and its error ends the matter.
+    /// The caller knows whether a lab uses the box: `is_free` is called with the digest when
+    /// nobody can begin to use the box any more. Its error stops the removal.
     ///
     /// # Errors
     /// [`Kind::BoxNotFound`]; [`Kind::BoxInUse`] where a command is taking the box for a machine; those of
@@ -110,10 +110,10 @@ impl Store {
         })
     }
 
-    /// Reads all files of a box and holds them to the sums that were taken when they were unpacked.
+    /// Reads all files of a box and compares them with the sums that were taken when they were unpacked.
     ///
-    /// A box that does not hold is set aside: it stays where it is, but nothing is made from it any more,
-    /// and adding it again puts a whole one in its place.
+    /// A damaged box is set aside: its files stay, but no machine is made from it any more,
+    /// and adding it again replaces it.
     ///
     /// # Errors
     /// [`Kind::BoxNotFound`], [`Kind::Io`], [`Kind::Interrupted`]; what is wrong with the box is no error.
@@ -168,8 +168,8 @@ impl Store {
         Ok(verified)
     }
 
-    /// What lies about in the store and belongs to nothing, by name, once what killed commands left has
-    /// been removed. Whoever put it there, it was not `lab`.
+    /// The names of files in the store that belong to no box, after the leftovers of killed commands have
+    /// been removed. `lab` did not put them there.
     pub fn strays(&self) -> Result<Vec<String>> {
         let root = self.layout.root();
         if !root.exists() {

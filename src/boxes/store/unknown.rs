@@ -1,4 +1,4 @@
-//! The error for a name that nothing has.
+//! The error for a name that no box has.
 
 use super::base::Store;
 use crate::boxes::catalogue::Catalogue;
@@ -17,7 +17,7 @@ fn some_of(catalogue: &Catalogue) -> String {
 }
 
 impl Store {
-    /// The error for a name that nothing has.
+    /// The error for a name that no box has.
     pub(super) fn unknown(&self, name: &str) -> Error {
         // A catalogue that cannot be read has been reported before this.
         self.unknown_in(name, &Catalogue::load(None).unwrap_or_default())

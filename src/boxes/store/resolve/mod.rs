@@ -1,4 +1,4 @@
-//! What a Labfile's `box =` means: from a name, a path or an address to a box in the store.
+//! Finds the box that a Labfile's `box =` means: from a name, a path or an address to a box in the store.
 
 mod pinned;
 mod sources;
@@ -22,19 +22,19 @@ use wanted::{Found, no_version};
 
 pub use wanted::Wanted;
 
-/// A box that is in the store now, and what to hold to from now on.
+/// A box that is in the store now, and its pin.
 #[derive(Debug)]
 pub struct Resolved {
     /// The box.
     pub image: BoxImage,
-    /// What it is.
+    /// Its pin: this exact box, from now on.
     pub pin: Pin,
-    /// Keeps it there until the machine that is made from it stands in its lab's state.
+    /// Keeps the box in the store until its machine is in the lab's state.
     pub hold: Hold,
 }
 
 impl Store {
-    /// The box that a Labfile means. What is not in the store is added; what is held to is held to.
+    /// The box that a Labfile means. A box that is not in the store is added; a pin decides which box it is.
     ///
     /// # Errors
     /// [`Kind::BoxNotFound`], [`Kind::BadCatalogue`], and those of [`Store::add`]; [`Kind::BoxChecksum`] also
@@ -43,7 +43,7 @@ impl Store {
         let (found, hold) = self.find_and_hold(wanted, task)?;
         let size = self.manifest_of(&found.image.digest)?.map_or(0, |manifest| manifest.size);
         let source = match &found.source {
-            // As it is written, where that is from the Labfile's folder on.
+            // A relative path, as the Labfile has it.
             Source::File(_) if is_relative_path(wanted) => format!("file:{}", wanted.reference),
             source => source.public(),
         };
@@ -59,7 +59,7 @@ impl Store {
         Ok(Resolved { image, pin: wanted.pin.cloned().unwrap_or(pin), hold })
     }
 
-    /// The box, once it is certain that nobody removes it any more.
+    /// The box, with a lock by which nobody can remove it.
     fn find_and_hold(&self, wanted: &Wanted<'_>, task: &mut Task<'_>) -> Result<(Found, Hold)> {
         loop {
             let found = match wanted.pin {
@@ -67,7 +67,7 @@ impl Store {
                 None => self.any(wanted, task)?,
             };
             let hold = self.hold(&found.image.digest, wanted.base_dir, task)?;
-            // Somebody may have removed it just before: then it is looked for, and fetched, anew.
+            // Another command may have removed it just before: then look for it, and fetch it, again.
             if self.is_whole(&found.image.digest) {
                 return Ok((found, hold));
             }
@@ -83,7 +83,7 @@ impl Store {
         if let Some(source) = Source::recognise(wanted.reference, wanted.base_dir) {
             return self.in_source(&source?.real(), wanted, task);
         }
-        // Two that want one name take turns, so that they do not try its sources side by side.
+        // Two commands that want one name take turns, so that they do not try its sources side by side.
         let _turn = self.turn(&format!("name {}", wanted.reference), task)?;
         if !wanted.fresh
             && let Some(found) = self.named(wanted)?
@@ -94,7 +94,7 @@ impl Store {
         if let Some(entry) = catalogue.get(wanted.reference) {
             let found = self.in_catalogue(entry, wanted, task);
             return match found {
-                // A box that one makes oneself has no newer version than the one that is here.
+                // A box that the user made has no newer version than the one in the store.
                 Err(error) if error.kind() == Kind::BoxNotFound && wanted.fresh => {
                     self.named(wanted)?.ok_or(error)
                 }

@@ -16,14 +16,14 @@ use crate::boxes::store::base::Store;
 use crate::error::{Error, Kind, Result};
 
 impl Store {
-    /// The box that is held to, and no other.
+    /// The pinned box, and no other.
     pub(super) fn pinned(&self, wanted: &Wanted<'_>, pin: &Pin, task: &mut Task<'_>) -> Result<Found> {
         let name = &without_credentials(wanted.reference);
         let found = |image: BoxImage| {
             let source = Source::parse(&pin.source, wanted.base_dir)?;
             Ok(Found { image, source, version: pin.version.clone() })
         };
-        // A file that is there counts as it is: whoever replaced it wants to know that it is not used.
+        // An existing file is compared with the pin: a user who replaced it must hear that it is not used.
         if let Some(Ok(source @ Source::File(_))) = Source::recognise(wanted.reference, wanted.base_dir)
             && !source.may_be_metadata()
             && matches!(&source, Source::File(path) if path.is_file())
@@ -39,7 +39,7 @@ impl Store {
         if let Some(image) = self.first_of(&near, wanted, pin, &mut failures, task)? {
             return found(image);
         }
-        // Addresses change; whoever publishes the box may know the new one.
+        // Addresses change; the box's publisher may know the new one.
         let far = self.published(wanted, pin, task)?.filter(|place| !near.contains(place));
         if let Some(image) = self.first_of(far.as_slice(), wanted, pin, &mut failures, task)? {
             return found(image);
@@ -47,7 +47,7 @@ impl Store {
         Err(self.not_to_be_had(wanted, pin, failures)?)
     }
 
-    /// The box that is held to from the first of these places that has it.
+    /// The pinned box from the first of these places that has it.
     fn first_of(
         &self,
         places: &[Source],
@@ -67,7 +67,7 @@ impl Store {
                 Err(error) if is_the_sources_fault(error.kind()) => failures.push(error),
                 Err(error) => return Err(error),
                 Ok(image) => {
-                    // Whoever asks for the name next has it, unless it is another's.
+                    // Give it the name, unless another box has that.
                     if Source::recognise(wanted.reference, wanted.base_dir).is_none() {
                         Index::change(&self.layout, |index| {
                             index.names.entry(name.to_owned()).or_insert_with(|| image.digest.clone());
@@ -81,10 +81,10 @@ impl Store {
         Ok(None)
     }
 
-    /// Where the registry, or the document that the Labfile names, has the version that is held to today.
+    /// Where the registry, or the document that the Labfile names, has the pinned version today.
     ///
     /// # Errors
-    /// [`Kind::Interrupted`]; what else goes wrong has been said by a place that was tried before.
+    /// [`Kind::Interrupted`]; other failures are not reported, since the places before have failed too.
     fn published(&self, wanted: &Wanted<'_>, pin: &Pin, task: &mut Task<'_>) -> Result<Option<Source>> {
         let name = &without_credentials(wanted.reference);
         let document = match Source::recognise(wanted.reference, wanted.base_dir) {
@@ -108,7 +108,7 @@ impl Store {
         Ok(registry::relative_to(&document, &choice.url).ok().map(Source::real))
     }
 
-    /// Where the box that is held to may be had from.
+    /// The places that may have the pinned box.
     fn places_of(&self, wanted: &Wanted<'_>, pin: &Pin) -> Result<Vec<Source>> {
         let mut places = Vec::new();
         if let source @ Source::Url(_) = Source::parse(&pin.source, wanted.base_dir)? {
@@ -130,7 +130,7 @@ impl Store {
         Ok(places)
     }
 
-    /// The error where the box that is held to is nowhere.
+    /// The error where no place has the pinned box.
     fn not_to_be_had(&self, wanted: &Wanted<'_>, pin: &Pin, failures: Vec<Error>) -> Result<Error> {
         let name = &without_credentials(wanted.reference);
         if let [only] = failures.as_slice() {
@@ -156,7 +156,7 @@ impl Store {
     }
 }
 
-/// An error about a box that is held to, with the way to hold to another.
+/// An error about a pinned box, with the command that pins another one.
 fn held(error: Error, name: &str) -> Error {
     match error.kind() {
         Kind::BoxChecksum => error

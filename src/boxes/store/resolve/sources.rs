@@ -46,7 +46,7 @@ impl Store {
         if wanted.version.is_some() {
             return Err(no_version(wanted.reference));
         }
-        // Also a file that is away (a stick that was pulled out) may have left its box here.
+        // A file that is not there now (a stick that was pulled out) may have been added before.
         let known = if wanted.fresh { None } else { self.find(wanted.reference, wanted.base_dir)? };
         let image = match known {
             Some(image) => image,
@@ -55,7 +55,7 @@ impl Store {
         Ok(Found { image, source: source.clone(), version: None })
     }
 
-    /// What stands at a source, if it is a document that describes a box.
+    /// The document that describes a box, if the source has one.
     pub(super) fn metadata_at(
         &self,
         source: &Source,
@@ -73,7 +73,7 @@ impl Store {
                 Metadata::parse(&text, &source.key()).map(Some)
             }
             Source::Url(url) => {
-                // An address that a box was had from needs no second look.
+                // An address that had a box before is a box, and no document.
                 if !wanted.fresh && Index::read(&self.layout)?.urls.contains_key(url.as_str()) {
                     return Ok(None);
                 }
@@ -146,7 +146,7 @@ impl Store {
                 continue;
             }
             for place in release.sources_for(entry.arch, registry::host_arch()) {
-                // What has no version of its own cannot be one that is asked for; a registry knows its own.
+                // A source without a version cannot match the condition; a registry knows its versions.
                 if own.is_none() && wanted.version.is_some() && place.registry.is_none() {
                     continue;
                 }
@@ -208,7 +208,7 @@ impl Store {
         Ok(Found { image, source, version: version.map(str::to_owned) })
     }
 
-    /// What the list of sums beside a source says of its file.
+    /// The checksum of a source's file, from the list of sums beside it.
     fn listed(
         &self,
         entry: &CatalogueBox,

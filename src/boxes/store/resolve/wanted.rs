@@ -1,4 +1,4 @@
-//! What a Labfile asks for, what was found, and what both ways to a box share.
+//! The box that a Labfile asks for, the box that was found, and code that both ways to a box share.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::boxes::source::Source;
 use crate::boxes::versions::Constraint;
 use crate::error::{Error, Kind};
 
-/// What a Labfile asks for.
+/// The box that a Labfile asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// The name of an added box, a path, an address, a name of the catalogue or of the registry.
@@ -19,14 +19,14 @@ pub struct Wanted<'a> {
     pub version: Option<&'a Constraint>,
     /// A catalogue of the Labfile's own.
     pub catalogue: Option<&'a Path>,
-    /// What it is held to.
+    /// The pin that it must match.
     pub pin: Option<&'a Pin>,
-    /// Whether to ask for what is newest, whatever is here.
+    /// Whether to ask for the newest version, whatever the store has.
     pub fresh: bool,
 }
 
 impl<'a> Wanted<'a> {
-    /// A reference, with no more wishes.
+    /// A reference, with no further conditions.
     pub fn new(reference: &'a str, base_dir: &'a Path) -> Self {
         Wanted { reference, base_dir, version: None, catalogue: None, pin: None, fresh: false }
     }

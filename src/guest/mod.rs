@@ -8,6 +8,8 @@ pub mod copy;
 #[cfg(test)]
 #[cfg(unix)]
 mod driver_tests;
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod keys;
 mod marks;
 pub mod provision;

@@ -1,4 +1,4 @@
-//! Files that are whole or not there, and stay so across a power cut.
+//! Writes files so that they are whole or not there, also after a power cut.
 
 use std::fs::File;
 use std::io::Write;
@@ -68,6 +68,25 @@ fn write_by(builder: &mut tempfile::Builder<'_, '_>, path: &Path, bytes: &[u8]) 
     file.as_file().sync_data().map_err(error)?;
     file.persist(path).map_err(|failed| error(failed.error))?;
     sync_dir(dir)
+}
+
+/// Removes what killed writes have left in a folder. Whoever calls this knows that nobody is writing a file
+/// there at this moment: it holds the lock under which that is done. A file that cannot be removed stays: it
+/// takes up a few bytes, and the next call tries again.
+pub fn sweep(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(HALF_WRITTEN) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Makes a folder and those above it, where they are not there yet.
+///
+/// # Errors
+/// [`crate::error::Kind::DiskFull`] and [`crate::error::Kind::Io`].
+pub fn create_dirs(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(|source| Error::io("create the folder", dir, &source))
 }
 
 /// Makes the names in a folder durable: renames and removals. Only Unix has a way to; elsewhere the

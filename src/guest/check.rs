@@ -109,6 +109,17 @@ pub fn run(access: &Access, probes: &[Probe<'_>], cancel: &Cancel) -> Result<Vec
     }
 }
 
+/// The answers to `count` commands in the driver's `lines`.
+pub(super) fn read<'a>(
+    mark: &str,
+    count: usize,
+    lines: impl Iterator<Item = &'a str>,
+) -> Vec<Option<Answer>> {
+    let mut reading = Reading { mark, answers: vec![None; count], part: None };
+    lines.for_each(|line| reading.line(line));
+    reading.answers
+}
+
 /// What the driver says, line by line.
 struct Reading<'a> {
     mark: &'a str,

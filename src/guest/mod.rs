@@ -14,6 +14,8 @@ mod driver_tests;
 pub mod exec;
 mod failed;
 mod hangup;
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod keys;
 pub mod login;
 mod marks;

@@ -45,6 +45,7 @@ impl Context<'_> {
     /// # Errors
     /// Those of `work`.
     pub fn with_box<T>(&self, name: &str, work: impl FnOnce(&mut Task<'_>) -> Result<T>) -> Result<T> {
+        let name = boxes::without_credentials(name);
         let mut phase = None;
         let mut progress = |progress: boxes::Progress| {
             let words = progress.phase.words();

@@ -10,7 +10,7 @@ const TIMEOUT_VARIABLE: &str = "LAB_HTTP_TIMEOUT";
 /// Longer than anybody waits, and short enough to be added to any moment.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A download that got this much further has not been tried in vain.
+/// A try that brought this many bytes was not in vain.
 const PROGRESS: u64 = 64 << 10;
 /// A server may ask for a pause (`Retry-After`), but not for a longer one.
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ pub(in crate::boxes) struct Patience {
     pub(in crate::boxes) longest_pause: Duration,
     /// How many tries in vain there are before anything has come.
     pub(in crate::boxes) tries: u32,
-    /// How many there are in the middle: whoever has half of a box has more to lose.
+    /// How many tries in vain there are after some bytes have come: with half of a box there is more to lose.
     pub(in crate::boxes) tries_midway: u32,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::boxes::human;
+use crate::disk_space::human;
 use crate::error::Result;
 use crate::lab::boxes::shelf::Shelved;
 use crate::ui::{self, table::Table};

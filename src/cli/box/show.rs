@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
-use crate::boxes::human;
 use crate::boxes::manifest::Manifest;
+use crate::disk_space::human;
 use crate::error::{Error, Kind, Result};
 use crate::lab::boxes::shelf::Shelved;
 use crate::printable;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::boxes::{Pin, human};
+use crate::boxes::Pin;
+use crate::disk_space::human;
 use crate::error::Result;
 use crate::lab::boxes::supply::{self, Moved};
 use crate::ui;

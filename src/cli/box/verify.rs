@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::boxes::human;
+use crate::disk_space::human;
 use crate::error::{Error, Kind, Result};
 use crate::{printable, ui};
 

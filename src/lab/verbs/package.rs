@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::boxes::manifest::Format;
 use crate::boxes::package::{Package, Packed};
-use crate::boxes::{Store, Task, human, used};
+use crate::boxes::{Store, Task};
+use crate::disk_space::{self, human, used};
 use crate::error::{Error, Kind, Result};
 use crate::provider::{DiskForm, PowerState};
 
@@ -79,7 +80,7 @@ impl Lab<'_> {
         let bases = self.provider.bases()?;
         let base = bases.iter().find(|base| base.digest == digest).map_or(0, |base| base.on_disk);
         let needed = (used(machine) + base) * COPIES;
-        crate::boxes::check_room(workspace, needed, "the box").map_err(|error| {
+        disk_space::check(workspace, needed, "the box").map_err(|error| {
             error.detail(format!("the machine's disk has {} with its base image", human(needed / COPIES)))
         })
     }

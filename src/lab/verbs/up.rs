@@ -270,7 +270,7 @@ impl Lab<'_> {
         let mut prepared = BTreeSet::new();
         let store = Store::open(context.home.root())?;
         for spec in specs.iter().filter(|spec| prepared.insert(&spec.image.digest)) {
-            let image = store.image_of(&spec.image.digest)?.ok_or_else(|| supply::gone(&spec.image))?;
+            let image = store.known(&spec.image.digest, &spec.image.name)?;
             let what = format!("box {}: preparing it for {}", spec.image.name, provider.name());
             provider.prepare_base(&image, &context.cancel, &mut |fraction| {
                 let (what, fraction) = (what.clone(), Some(fraction));

@@ -4,7 +4,7 @@
 const LONGEST: usize = 200;
 
 /// The candidate that `word` most probably was meant to be, if any is near enough to be worth saying.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > LONGEST {
         return None;
     }

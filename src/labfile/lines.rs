@@ -1,6 +1,9 @@
 //! A text by its lines.
 
-use super::problem::Span;
+use std::ops::Range;
+
+/// Bytes of the source, from start to (not including) end.
+pub type Span = Range<usize>;
 
 /// A place for people: line and column from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

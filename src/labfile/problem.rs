@@ -1,14 +1,9 @@
 //! A mistake in a Labfile, and where it stands.
 
-use std::ops::Range;
-
 use serde_json::{Value, json};
 
-use super::lines::{Lines, Place};
+use super::lines::{Lines, Place, Span};
 use crate::error::{Error, Kind};
-
-/// Bytes of the source, from start to (not including) end.
-pub type Span = Range<usize>;
 
 /// How much a problem weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::lines::Lines;
-use super::problem::{Problem, Report, Severity, Span};
+use super::lines::{Lines, Span};
+use super::problem::{Problem, Report, Severity};
 
 /// More than anyone reads; a file that is no Labfile at all can have thousands.
 const SHOWN_AT_MOST: usize = 60;

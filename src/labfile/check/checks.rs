@@ -1,9 +1,9 @@
 //! `[check.NAME]`: the machines that checks are about.
 
-use crate::labfile::decode::{Cx, Raw, RawCheck};
 use crate::labfile::model::Check;
-use crate::labfile::nearest::nearest;
 use crate::labfile::problem::Problem;
+use crate::labfile::raw::{Cx, Raw, RawCheck};
+use crate::nearest::nearest;
 
 /// A misspelt name is compared with so many machines at most.
 const COMPARED: usize = 200;

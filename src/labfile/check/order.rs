@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::labfile::decode::{At, Cx, RawMachine};
-use crate::labfile::nearest::nearest;
 use crate::labfile::problem::Problem;
+use crate::labfile::raw::{At, Cx, RawMachine};
+use crate::nearest::nearest;
 
 /// A misspelt name is compared with so many machines at most.
 const COMPARED: usize = 200;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::labfile::decode::{Cx, RawMachine};
-use crate::labfile::problem::{Problem, Span};
+use crate::labfile::lines::Span;
+use crate::labfile::problem::Problem;
+use crate::labfile::raw::{Cx, RawMachine};
 
 /// The first port that everyone may listen on.
 const FIRST_UNPRIVILEGED: u16 = 1024;

@@ -1,34 +1,25 @@
 //! What a Labfile's pieces say together, and the Labfile itself once they agree.
 
-mod checks;
-pub(super) mod files;
-pub(super) mod names;
-mod network;
-mod order;
-mod ports;
-pub(super) mod provider_settings;
-
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::decode::{Cx, Raw, RawMachine};
-use super::keys;
-use super::model::{Labfile, Machine, Network, Provisioner, Script};
-use super::problem::{Problem, Severity};
+use super::{checks, network, order, ports, twins};
+use crate::labfile::model::{Labfile, Machine, Provisioner, Script};
+use crate::labfile::problem::{Problem, Severity};
+use crate::labfile::raw::{Cx, Raw, RawMachine};
+use crate::labfile::{keys, names};
 
 /// `boot_timeout` where it is not given.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// `halt_timeout` where it is not given.
 const HALT_TIMEOUT: Duration = Duration::from_secs(30);
-/// `[network] private` where it is not given: VirtualBox allows it on every host without further settings.
-pub(super) const DEFAULT_NETWORK: Network = Network { address: Ipv4Addr::new(192, 168, 56, 0), prefix: 24 };
 
 /// Compares the pieces, and makes the Labfile if nothing is wrong with any of them.
-pub(super) fn labfile(cx: &mut Cx<'_>, raw: Raw, path: &Path) -> Option<Labfile> {
+pub(in crate::labfile) fn labfile(cx: &mut Cx<'_>, raw: Raw, path: &Path) -> Option<Labfile> {
     machines(cx, &raw);
     boxes(cx, &raw);
-    names::machines(cx, &raw.machines);
+    twins::check(cx, &raw.machines);
     let network = network::check(cx, &raw);
     ports::check(cx, &raw.machines);
     order::check(cx, &raw.machines);

@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use crate::labfile::decode::{At, Cx};
-use crate::labfile::nearest::nearest;
 use crate::labfile::problem::Problem;
+use crate::labfile::raw::{At, Cx};
+use crate::nearest::nearest;
 
 /// The largest script that is taken, in bytes: a script goes through one ssh connection and stays in memory.
 const SCRIPT_MAX: u64 = 16 * 1024 * 1024;
@@ -18,7 +18,7 @@ const NAMES_MAX: usize = 10_000;
 const NAMES_SHOWN: usize = 8;
 
 /// The script that `written` names: absolute, a file that can be read.
-pub(in crate::labfile) fn script(cx: &mut Cx<'_>, written: &At<String>) -> Option<PathBuf> {
+pub(super) fn script(cx: &mut Cx<'_>, written: &At<String>) -> Option<PathBuf> {
     let path = on_host(cx, written, "script")?;
     match read_script(&path, &written.value) {
         Ok(text) => {
@@ -103,7 +103,7 @@ fn script_warning(written: &At<String>, text: &[u8]) -> Option<Problem> {
 }
 
 /// The file or folder that `copy`'s `from` names: absolute, and there.
-pub(in crate::labfile) fn copied(cx: &mut Cx<'_>, written: &At<String>) -> Option<PathBuf> {
+pub(super) fn copied(cx: &mut Cx<'_>, written: &At<String>) -> Option<PathBuf> {
     let path = on_host(cx, written, "file or folder")?;
     match fs::metadata(&path) {
         Ok(about) if about.is_file() || about.is_dir() => Some(path),
@@ -130,7 +130,7 @@ pub(in crate::labfile) fn copied(cx: &mut Cx<'_>, written: &At<String>) -> Optio
 }
 
 /// The file or folder that `written` names as a catalogue: absolute, and there.
-pub(in crate::labfile) fn catalogue(cx: &mut Cx<'_>, written: &At<String>) -> Option<PathBuf> {
+pub(super) fn catalogue(cx: &mut Cx<'_>, written: &At<String>) -> Option<PathBuf> {
     let path = on_host(cx, written, "catalogue")?;
     if path.exists() {
         return Some(path);
@@ -140,7 +140,7 @@ pub(in crate::labfile) fn catalogue(cx: &mut Cx<'_>, written: &At<String>) -> Op
 }
 
 /// A path in the guest: absolute, and without `..`.
-pub(in crate::labfile) fn in_guest(cx: &mut Cx<'_>, written: At<String>) -> Option<String> {
+pub(super) fn in_guest(cx: &mut Cx<'_>, written: At<String>) -> Option<String> {
     let text = written.value.as_str();
     let (message, hint) = if let Some(rest) = text.strip_prefix('~') {
         let message = "`to` cannot begin with `~`: files are copied in as root".to_owned();

@@ -1,10 +1,11 @@
 //! `[lab]` and `[network]`, and what machines share with `[lab]`.
 
-use super::reader::{Reader, Slot};
-use super::{Common, Cx, Raw, lists, values};
-use crate::labfile::check::{files, names};
+use super::reader::Reader;
+use super::slot::Slot;
+use super::{files, lists, names, values};
 use crate::labfile::keys;
 use crate::labfile::model::NetworkKind;
+use crate::labfile::raw::{Common, Cx, Raw};
 
 /// `[lab]`.
 pub(super) fn lab(cx: &mut Cx<'_>, slot: &Slot<'_, '_>, raw: &mut Raw) {

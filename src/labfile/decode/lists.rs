@@ -2,12 +2,14 @@
 
 use toml::de::DeValue;
 
-use super::reader::{Reader, Slot};
-use super::{At, Cx, values};
-use crate::labfile::check::files;
+use super::reader::Reader;
+use super::slot::{Slot, wrong_type};
+use super::{files, values};
 use crate::labfile::keys::{self, Key};
+use crate::labfile::lines::Span;
 use crate::labfile::model::{Copy, Forward, Provisioner, Script};
-use crate::labfile::problem::{Problem, Span};
+use crate::labfile::problem::Problem;
+use crate::labfile::raw::{At, Cx};
 
 /// The text of a key that must be there.
 fn required(
@@ -49,7 +51,7 @@ fn forward(cx: &mut Cx<'_>, item: &Slot<'_, '_>) -> Option<At<Forward>> {
         DeValue::Table(table) => table,
         DeValue::String(text) => return short_forward(cx, text, item.span()),
         _ => {
-            values::wrong_type(cx, item);
+            wrong_type(cx, item);
             return None;
         }
     };
@@ -106,7 +108,7 @@ fn provisioner(cx: &mut Cx<'_>, item: &Slot<'_, '_>) -> Option<Provisioner> {
             return Some(plain(text.value, script));
         }
         _ => {
-            values::wrong_type(cx, item);
+            wrong_type(cx, item);
             return None;
         }
     };
@@ -217,7 +219,7 @@ pub(super) fn copies(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<Copy> {
 fn copy(cx: &mut Cx<'_>, item: &Slot<'_, '_>) -> Option<Copy> {
     const EXAMPLE: &str = "{ from = \"site\", to = \"/srv/site\" }";
     let Some(table) = item.value.get_ref().as_table() else {
-        values::wrong_type(cx, item);
+        wrong_type(cx, item);
         return None;
     };
     let reader = Reader::new(cx, &keys::COPY, keys::COPY.title, table);
@@ -248,7 +250,7 @@ pub(super) fn commands(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<Vec<String>>
     let mut commands = Vec::new();
     for item in slot.items(cx) {
         let DeValue::Array(words) = item.value.get_ref() else {
-            values::wrong_type(cx, &item);
+            wrong_type(cx, &item);
             continue;
         };
         if words.is_empty() {

@@ -2,12 +2,13 @@
 
 use toml::de::DeValue;
 
-use super::reader::{Reader, Slot};
-use super::{At, Cx, RawMachine, lab, lists, values};
-use crate::labfile::check::{names, provider_settings};
+use super::reader::Reader;
+use super::slot::{Slot, wrong_type};
+use super::{lab, lists, names, qemu_args, values};
 use crate::labfile::keys;
 use crate::labfile::model::{QemuSettings, VirtualBoxSettings};
 use crate::labfile::problem::Problem;
+use crate::labfile::raw::{At, Cx, RawMachine};
 
 /// Every `[machine.NAME]`.
 pub(super) fn machines(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<RawMachine> {
@@ -22,7 +23,7 @@ pub(super) fn machines(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<RawMachine> 
             return Vec::new();
         }
         _ => {
-            values::wrong_type(cx, slot);
+            wrong_type(cx, slot);
             return Vec::new();
         }
     };
@@ -81,7 +82,7 @@ fn qemu(cx: &mut Cx<'_>, slot: &Slot<'_, '_>, machine: &str) -> QemuSettings {
     let Some(table) = slot.table(cx) else { return QemuSettings::default() };
     let reader = Reader::new(cx, &keys::QEMU, &format!("[machine.{machine}.qemu]"), table);
     let args = reader.get("args").map(|slot| values::texts(cx, &slot, values::any_text)).unwrap_or_default();
-    provider_settings::qemu_args(cx, &args);
+    qemu_args::check(cx, &args);
     QemuSettings {
         args: args.into_iter().map(|arg| arg.value).collect(),
         cpu: reader.get("cpu").and_then(|slot| values::text(cx, &slot)).map(|cpu| cpu.value),

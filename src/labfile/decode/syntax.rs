@@ -8,10 +8,10 @@ use std::collections::HashMap;
 
 use toml::de::{DeTable, DeValue, Error};
 
-use crate::labfile::check::names;
-use crate::labfile::keys::{Key, Section, Type};
-use crate::labfile::lines::Lines;
-use crate::labfile::problem::{Problem, Span};
+use crate::labfile::keys::{Key, SECTIONS, Type};
+use crate::labfile::lines::{Lines, Span};
+use crate::labfile::names;
+use crate::labfile::problem::Problem;
 
 /// The syntax errors of a text, and the lines that cannot be trusted because of them.
 #[derive(Default)]
@@ -302,7 +302,7 @@ fn value_span(lines: &Lines<'_>, line: &Span) -> Option<Span> {
 /// The key that a line begins with, if it is one of ours.
 fn key_of(statement: &str) -> Option<&'static Key> {
     let name = statement.split(|c: char| !is_bare(c)).next().unwrap_or_default();
-    Section::ALL.iter().find_map(|section| section.key(name))
+    SECTIONS.iter().find_map(|section| section.key(name))
 }
 
 /// An example for the key that a line begins with.

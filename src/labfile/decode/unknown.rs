@@ -3,9 +3,9 @@
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
-use crate::labfile::keys::{self, Key, Section, Type};
-use crate::labfile::nearest::nearest;
+use crate::labfile::keys::{self, Key, SECTIONS, Section, Type};
 use crate::labfile::problem::Problem;
+use crate::nearest::nearest;
 
 /// The problem with a key that `section` does not have.
 pub(super) fn key(
@@ -37,7 +37,7 @@ pub(super) fn key(
     if at_root && is_table && seems_a_machine(value.get_ref()) {
         return problem.hint(format!("the section of a machine is written [machine.{name}]"));
     }
-    let homes: Vec<_> = Section::ALL
+    let homes: Vec<_> = SECTIONS
         .iter()
         .filter(|other| other.title.starts_with('[') && other.key(name).is_some())
         .map(|other| match title.strip_prefix("[machine.") {

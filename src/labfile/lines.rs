@@ -27,6 +27,11 @@ impl<'a> Lines<'a> {
         Lines { text, starts }
     }
 
+    /// The whole text.
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
     /// How many lines there are; at least one.
     pub(super) fn count(&self) -> usize {
         self.starts.len()

@@ -65,11 +65,11 @@ pub fn parse(text: &str, path: &Path) -> Result<Loaded, Report> {
     let (tree, errors) = DeTable::parse_recoverable(text);
     let lines = Lines::new(text);
     let syntax = decode::syntax_problems(&lines, tree.get_ref(), &errors);
-    let mut cx = Cx::new(text, &dir);
+    let mut cx = Cx::new(text, &dir, &path);
     let raw = decode::labfile(&mut cx, tree.get_ref());
     let labfile = check::labfile(&mut cx, raw, &path);
 
-    let mut problems = cx.problems;
+    let mut problems = cx.into_problems();
     problems.retain(|problem| syntax.leaves(&lines, problem));
     let labfile = labfile.filter(|_| syntax.problems.is_empty());
     problems.extend(syntax.problems);

@@ -3,9 +3,11 @@
 //! [`parse`] reads the TOML with the place of every piece, decodes what can be decoded, compares the pieces, and tells
 //! every mistake at once. [`keys`] is the one table of what may be written; [`schema()`] is made from it.
 
+mod beyond;
 mod check;
 mod decode;
 mod find;
+mod harmless;
 pub mod import;
 pub mod keys;
 mod lines;
@@ -14,15 +16,20 @@ pub mod model;
 mod names;
 mod problem;
 mod raw;
+mod reach;
 mod render;
 mod schema;
+mod scripts;
 mod template;
+mod trust;
 mod units;
 
+pub use beyond::{Beyond, Reach, digest};
 pub use find::{FILE_NAME, find};
 pub use lines::Span;
 pub use load::{LoadError, Loaded, load, parse};
 pub use model::Labfile;
 pub use problem::{Problem, Report, Severity};
+pub use reach::reaches;
 pub use schema::schema;
 pub use template::template;

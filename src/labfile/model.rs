@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::beyond::Reach;
 use crate::boxes::versions::Constraint;
 pub use crate::subnet::Subnet as Network;
 
@@ -30,6 +31,10 @@ pub struct Labfile {
     pub machines: Vec<Machine>,
     /// `[check.NAME]`, in the file's order.
     pub checks: Vec<Check>,
+    /// What stands in it and reaches beyond its folder and its machines. [`super::reaches`] knows the rest.
+    pub(super) reaches: Vec<Reach>,
+    /// The line of `[lab] catalog`, from 1; 0 where there is none.
+    pub(super) catalogue_line: usize,
 }
 
 /// Who is on a lab's private network.

@@ -55,6 +55,14 @@ pub(super) fn from_folder(dir: &Path) -> String {
     corrected(&folder, "lab").unwrap_or_else(|| "lab".to_owned())
 }
 
+/// A name for a message. One that is longer than any name may be is cut: it may stand in many messages.
+pub(super) fn shown(name: &str) -> std::borrow::Cow<'_, str> {
+    match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()).into(),
+        None => name.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use crate::labfile::lines::Span;
 use crate::labfile::model::Network;
+use crate::labfile::names::shown;
 use crate::labfile::problem::Problem;
 use crate::labfile::raw::{At, Cx, Raw, RawMachine};
 
@@ -143,7 +144,8 @@ fn duplicates(cx: &mut Cx<'_>, machines: &[RawMachine]) -> Network {
         let Some(ip) = &machine.ip else { continue };
         let name = &machine.name.value;
         if let Some((owner, span)) = first.get(&ip.value) {
-            let message = format!("{} has the address of {owner}, {}", name, ip.value);
+            let (name, owner) = (shown(name), shown(owner));
+            let message = format!("{name} has the address of {owner}, {}", ip.value);
             cx.push(
                 Problem::error("taken-address", ip.span.clone(), message)
                     .also((*span).clone(), format!("{owner} has it"))

@@ -5,10 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{checks, network, order, ports, twins};
-use crate::labfile::model::{Labfile, Machine, Provisioner, Script};
-use crate::labfile::problem::{Problem, Severity};
+use crate::labfile::beyond::Reach;
+use crate::labfile::keys;
+use crate::labfile::lines::{Lines, Span};
+use crate::labfile::model::{Copy, Labfile, Machine, Provisioner, Script};
+use crate::labfile::names::{self, shown};
+use crate::labfile::problem::Problem;
 use crate::labfile::raw::{Cx, Raw, RawMachine};
-use crate::labfile::{keys, names};
 
 /// `boot_timeout` where it is not given.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -17,6 +20,9 @@ const HALT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Compares the pieces, and makes the Labfile if nothing is wrong with any of them.
 pub(in crate::labfile) fn labfile(cx: &mut Cx<'_>, raw: Raw, path: &Path) -> Option<Labfile> {
+    if raw.too_many_machines {
+        return None;
+    }
     machines(cx, &raw);
     boxes(cx, &raw);
     twins::check(cx, &raw.machines);
@@ -24,7 +30,8 @@ pub(in crate::labfile) fn labfile(cx: &mut Cx<'_>, raw: Raw, path: &Path) -> Opt
     ports::check(cx, &raw.machines);
     order::check(cx, &raw.machines);
     let checks = checks::check(cx, &raw);
-    if cx.problems.iter().any(|problem| problem.severity == Severity::Error) {
+    shared(cx, &raw);
+    if cx.failed() {
         return None;
     }
     let addresses = network::addresses(&raw.machines, network);
@@ -35,18 +42,58 @@ pub(in crate::labfile) fn labfile(cx: &mut Cx<'_>, raw: Raw, path: &Path) -> Opt
         .zip(addresses)
         .map(|(machine, ip)| Some(build(&raw, machine, image(machine)?.value, ip)))
         .collect::<Option<Vec<_>>>()?;
+    let lines = Lines::new(cx.text);
+    let line = |span: &Span| lines.number(span.start) + 1;
     Some(Labfile {
         path: path.to_owned(),
         dir: cx.dir.to_owned(),
         name: raw.name.map_or_else(|| names::from_folder(cx.dir), |name| name.value),
         provider: raw.provider,
-        catalogue: raw.catalogue,
+        catalogue_line: raw.catalogue.as_ref().map_or(0, |at| line(&at.span)),
+        catalogue: raw.catalogue.map(|at| at.value),
         ready_snapshot: raw.ready_snapshot.unwrap_or(true),
         network,
         network_kind: raw.network_kind,
         machines,
         checks,
+        reaches: cx.reaches.drain(..).map(|(span, what)| Reach { line: line(&span), what }).collect(),
     })
+}
+
+/// So many places are marked in one problem at most.
+const MARKED: usize = 20;
+
+/// What `[lab]` gives to every machine is kept for each of them: so many bytes of it at most.
+const SHARED_MAX: usize = 64 * 1024 * 1024;
+
+/// Reports that `[lab]` gives too much to too many machines.
+fn shared(cx: &mut Cx<'_>, raw: &Raw) {
+    let defaults = &raw.defaults;
+    let of_script = |script: &Script| match script {
+        Script::File(path) => path.as_os_str().len(),
+        Script::Inline(text) => text.len(),
+    };
+    let of_provisioner = |provisioner: &Provisioner| {
+        let args: usize = provisioner.args.iter().map(|arg| arg.len() + size_of::<String>()).sum();
+        let env: usize = provisioner.env.iter().map(|(name, value)| name.len() + value.len() + 48).sum();
+        of_script(&provisioner.script) + provisioner.name.len() + args + env + size_of::<Provisioner>()
+    };
+    let of_copy = |copy: &Copy| copy.from.as_os_str().len() + copy.to.len() + size_of::<Copy>();
+    let each = defaults.provisioners.iter().map(of_provisioner).sum::<usize>()
+        + defaults.copies.iter().map(of_copy).sum::<usize>();
+    let all = each.saturating_mul(raw.machines.len());
+    if let Some(last) = raw.machines.last().filter(|_| all > SHARED_MAX) {
+        let message = format!(
+            "what [lab] gives to each of {} machines takes {} MiB in all, and the most is {} MiB",
+            raw.machines.len(),
+            all >> 20,
+            SHARED_MAX >> 20
+        );
+        cx.push(
+            Problem::error("too-many", last.name.span.clone(), message)
+                .hint("put the text into a script, a file of its own, and name that"),
+        );
+    }
 }
 
 fn build(raw: &Raw, machine: &RawMachine, image: String, ip: Ipv4Addr) -> Machine {
@@ -88,7 +135,7 @@ fn named(mut provisioners: Vec<Provisioner>) -> Vec<Provisioner> {
 
 fn machines(cx: &mut Cx<'_>, raw: &Raw) {
     // What else is wrong may be why there are none; saying so once more helps nobody.
-    let said = cx.problems.iter().any(|problem| matches!(problem.code, "unknown-key" | "wrong-type"));
+    let said = cx.problems().iter().any(|problem| matches!(problem.code, "unknown-key" | "wrong-type"));
     if raw.machines.is_empty() && !said {
         let end = cx.text.trim_end().len();
         let start = cx.text.get(..end).and_then(|text| text.rfind('\n')).map_or(0, |newline| newline + 1);
@@ -106,11 +153,11 @@ fn boxes(cx: &mut Cx<'_>, raw: &Raw) {
     }
     let mut without = raw.machines.iter().filter(|machine| !machine.common.names_a_box);
     let Some(first) = without.next() else { return };
-    let name = &first.name.value;
+    let name = shown(&first.name.value);
     let others: Vec<_> = without.collect();
     let message = match others.as_slice() {
         [] => format!("`{name}` has no box"),
-        [other] => format!("`{name}` and `{}` have no box", other.name.value),
+        [other] => format!("`{name}` and `{}` have no box", shown(&other.name.value)),
         more => format!("{} machines have no box", more.len() + 1),
     };
     let example = keys::LAB.key("box").map_or("", |key| key.example);
@@ -119,7 +166,7 @@ fn boxes(cx: &mut Cx<'_>, raw: &Raw) {
             "write box = {example} under [lab] for all machines, or under [machine.{name}] for this one"
         ))
         .of_absence();
-    for other in others {
+    for other in others.into_iter().take(MARKED) {
         problem = problem.also(other.name.span.clone(), "");
     }
     cx.push(problem);

@@ -9,6 +9,7 @@ use super::slot::{Slot, wrong_type};
 use super::{names, values};
 use crate::labfile::keys;
 use crate::labfile::model::Check;
+use crate::labfile::names::shown;
 use crate::labfile::problem::Problem;
 use crate::labfile::raw::{At, Cx, RawCheck};
 
@@ -56,7 +57,7 @@ fn check_section() -> &'static keys::Section {
 
 fn check(cx: &mut Cx<'_>, name: At<String>, table: &toml::de::DeTable<'_>) -> RawCheck {
     names::check(cx, &name);
-    let title = format!("[check.{}]", name.value);
+    let title = format!("[check.{}]", shown(&name.value));
     let reader = Reader::new(cx, check_section(), &title, table);
     let text = |cx: &mut Cx<'_>, key: &str| {
         reader.get(key).and_then(|slot| values::any_text(cx, &slot)).map(|at| at.value)

@@ -5,6 +5,8 @@ use toml::de::DeValue;
 use super::reader::Reader;
 use super::slot::{Slot, wrong_type};
 use super::{files, values};
+use crate::labfile::beyond::Beyond;
+use crate::labfile::harmless::is_harmless_call;
 use crate::labfile::keys::{self, Key};
 use crate::labfile::lines::Span;
 use crate::labfile::model::{Copy, Forward, Provisioner, Script};
@@ -270,6 +272,10 @@ pub(super) fn commands(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<Vec<String>>
                     );
                 }
             }
+        }
+        if !words.is_empty() && !is_harmless_call(&command) {
+            let call = Beyond::VBoxManage { call: command.clone(), catalogue: None };
+            cx.reaches.push((item.span(), call));
         }
         commands.push(command);
     }

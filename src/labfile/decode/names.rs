@@ -1,6 +1,6 @@
 //! Names of labs and machines.
 
-use crate::labfile::names::{corrected, fault};
+use crate::labfile::names::{corrected, fault, shown};
 use crate::labfile::problem::Problem;
 use crate::labfile::raw::{At, Cx};
 
@@ -45,12 +45,4 @@ pub(super) fn lab(cx: &mut Cx<'_>, name: &At<String>) -> bool {
     let meant = corrected(&name.value, "lab").unwrap_or_else(|| "my-lab".to_owned());
     cx.push(Problem::error("bad-name", name.span.clone(), message).hint(format!("write name = \"{meant}\"")));
     false
-}
-
-/// A long name, cut for a message.
-fn shown(name: &str) -> String {
-    match name.char_indices().nth(40) {
-        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
-        None => name.to_owned(),
-    }
 }

@@ -20,7 +20,7 @@ pub(in crate::labfile) fn labfile(cx: &mut Cx<'_>, root: &DeTable<'_>) -> Raw {
         lab::network(cx, &slot, &mut raw);
     }
     if let Some(slot) = reader.get("machine") {
-        raw.machines = machine::machines(cx, &slot);
+        (raw.machines, raw.too_many_machines) = machine::machines(cx, &slot);
     }
     if let Some(slot) = reader.get("check") {
         raw.checks = check::checks(cx, &slot);

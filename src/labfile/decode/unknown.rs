@@ -21,6 +21,9 @@ pub(super) fn key(
     let shown = if at_root && is_table { format!("[{name}]") } else { format!("`{name}`") };
     let problem = Problem::error("unknown-key", written.span(), format!("{title} has no {what} {shown}"));
 
+    if let Some(hint) = section.elsewhere(name) {
+        return problem.hint(hint);
+    }
     if let Some(key) = meant(section, name, value.get_ref()) {
         let example = match key.takes {
             Type::Section(_) | Type::Named(_) => key.example.to_owned(),

@@ -57,6 +57,6 @@ pub(super) const HALT_TIMEOUT: Key = Key {
 };
 
 pub(super) const PROVISION_WORDS: &[&str] = &["shell", "provisioner", "run", "scripts"];
-pub(super) const COPY_WORDS: &[&str] = &["synced_folder", "folders", "files", "sync", "mount"];
+pub(super) const COPY_WORDS: &[&str] = &["folders", "files", "sync", "upload"];
 pub(super) const SCRIPT_SHORT: Short =
     Short { doc: "The path of a script, from the Labfile's folder.", pattern: "^[^~]" };

@@ -2,6 +2,7 @@
 
 mod check;
 mod common;
+mod elsewhere;
 mod kinds;
 mod lab;
 mod lists;

@@ -62,6 +62,9 @@ pub fn parse(text: &str, path: &Path) -> Result<Loaded, Report> {
         return Err(Report::new(file, text.to_owned(), vec![problem]));
     }
 
+    if let Some(problem) = too_much(text) {
+        return Err(Report::new(file, text.to_owned(), vec![problem]));
+    }
     let (tree, errors) = DeTable::parse_recoverable(text);
     let lines = Lines::new(text);
     let syntax = decode::syntax_problems(&lines, tree.get_ref(), &errors);
@@ -78,6 +81,28 @@ pub fn parse(text: &str, path: &Path) -> Result<Loaded, Report> {
         Some(labfile) => Ok(Loaded { labfile, warnings: report }),
         None => Err(report),
     }
+}
+
+/// The most lines that begin with `[`, and the most opening brackets in all. No Labfile comes near, and the parser of TOML
+/// takes time in proportion to the square of the one, and 500 bytes of memory for each of the other.
+const SECTIONS_MAX: usize = 10_000;
+const BRACKETS_MAX: usize = 100_000;
+
+/// Refuses a text with more sections or brackets than any Labfile has.
+fn too_much(text: &str) -> Option<Problem> {
+    let mut starts = text.match_indices('[').map(|(at, _)| at);
+    let begins_line = |at: &usize| {
+        let before = text.get(..*at).unwrap_or_default().trim_end_matches([' ', '\t']);
+        before.is_empty() || before.ends_with('\n')
+    };
+    let problem = |at: usize, what: &str| {
+        Problem::error("too-many", at..at + 1, format!("there are too many {what} for a Labfile"))
+            .hint("make several labs of it, a folder each; long scripts go into files of their own")
+    };
+    if let Some((at, _)) = text.match_indices(['[', '{']).nth(BRACKETS_MAX) {
+        return Some(problem(at, "brackets"));
+    }
+    starts.by_ref().filter(begins_line).nth(SECTIONS_MAX).map(|at| problem(at, "sections"))
 }
 
 /// `path` as it is shown: from the current folder where it is below it.

@@ -181,9 +181,20 @@ fn provisioner_script(
     }
 }
 
+/// The most variables that a script can be given.
+const VARIABLES_MAX: usize = 1000;
+
 /// `env = { ROLE = "web" }`
 fn env(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<(String, String)> {
     let Some(table) = slot.table(cx) else { return Vec::new() };
+    if table.len() > VARIABLES_MAX {
+        let message = format!("`env` has {} variables, and the most is {VARIABLES_MAX}", table.len());
+        cx.push(
+            Problem::error("too-many", slot.key_span.clone(), message)
+                .hint("write them into a file, copy that in, and let the script read it"),
+        );
+        return Vec::new();
+    }
     let mut variables = Vec::with_capacity(table.len());
     for (name, value) in table {
         let text = name.get_ref().as_ref();

@@ -27,8 +27,10 @@ impl<'t, 'i> Reader<'t, 'i> {
         let mut meant = Vec::new();
         for (name, value) in table {
             if section.key(name.get_ref()).is_none() {
-                meant.extend(unknown::meant(section, name.get_ref(), value.get_ref()).map(|key| key.name));
-                cx.push(unknown::key(section, title, name, value));
+                let key = cx.is_patient().then(|| unknown::meant(section, name.get_ref(), value.get_ref()));
+                let key = key.flatten();
+                meant.extend(key.map(|key| key.name));
+                cx.push(unknown::key(section, title, name, value, key));
             }
         }
         Reader { section, table, meant }

@@ -8,6 +8,9 @@ use crate::labfile::lines::Span;
 use crate::labfile::problem::Problem;
 use crate::labfile::raw::Cx;
 
+/// The longest list that is taken.
+const ITEMS_MAX: usize = 10_000;
+
 /// A value, and the key that it is for.
 #[derive(Clone)]
 pub(super) struct Slot<'t, 'i> {
@@ -24,9 +27,18 @@ impl<'t, 'i> Slot<'t, 'i> {
         self.value.span()
     }
 
-    /// Its items. Anything but a list is reported.
+    /// Its items. Anything but a list is reported, and a list that is too long.
     pub(super) fn items(&self, cx: &mut Cx<'_>) -> Vec<Slot<'t, 'i>> {
         match self.value.get_ref() {
+            DeValue::Array(items) if items.len() > ITEMS_MAX => {
+                let message =
+                    format!("`{}` has {} items, and the most is {ITEMS_MAX}", self.key.name, items.len());
+                cx.push(
+                    Problem::error("too-many", self.key_span.clone(), message)
+                        .hint("let one script do the work of many, and one folder hold many files"),
+                );
+                Vec::new()
+            }
             DeValue::Array(items) => {
                 items.iter().map(|value| Slot { value, item: true, ..self.clone() }).collect()
             }

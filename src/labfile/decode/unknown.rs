@@ -7,12 +7,13 @@ use crate::labfile::keys::{self, Key, SECTIONS, Section, Type};
 use crate::labfile::problem::Problem;
 use crate::nearest::nearest;
 
-/// The problem with a key that `section` does not have.
+/// The problem with a key that `section` does not have; `meant` is the one that was probably meant.
 pub(super) fn key(
     section: &'static Section,
     title: &str,
     written: &Spanned<DeString<'_>>,
     value: &Spanned<DeValue<'_>>,
+    meant: Option<&'static Key>,
 ) -> Problem {
     let name = written.get_ref().as_ref();
     let is_table = value.get_ref().is_table();
@@ -24,7 +25,7 @@ pub(super) fn key(
     if let Some(hint) = section.elsewhere(name) {
         return problem.hint(hint);
     }
-    if let Some(key) = meant(section, name, value.get_ref()) {
+    if let Some(key) = meant {
         let example = match key.takes {
             Type::Section(_) | Type::Named(_) => key.example.to_owned(),
             _ => format!("{} = {}", key.name, key.example),

@@ -75,7 +75,8 @@ pub(super) fn check_found(path: &Path, believed: &Believed) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let refused = |what: &Path, why: String| {
         let shown = folder.display();
-        Error::new(Kind::NotTrusted, format!("{} is not used: {} {why}", path.display(), what.display()))
+        let what = if what == path { "it" } else { "its folder" };
+        Error::new(Kind::NotTrusted, format!("{} is not used: {what} {why}", path.display()))
             .detail("it was found in a folder above, where others could have put it")
             .hint(format!(
                 "if you know it and want this lab, name its folder: lab -C {} …",
@@ -147,15 +148,10 @@ mod tests {
             error.message().to_owned()
         };
         set_mode(&labfile, 0o666);
-        assert!(says(&us).ends_with("Labfile can be changed by every user of this computer"));
+        assert!(says(&us).ends_with("Labfile is not used: it can be changed by every user of this computer"));
         set_mode(&labfile, 0o644);
         set_mode(top.path(), 0o1777);
-        assert!(
-            says(&us).ends_with(&format!(
-                "{} can be changed by every user of this computer",
-                top.path().display()
-            ))
-        );
+        assert!(says(&us).ends_with("its folder can be changed by every user of this computer"));
         set_mode(top.path(), 0o755);
         let message = says(&Believed(vec![me + 1]));
         assert!(message.contains(&format!("belongs to {}", user(me))), "{message}");

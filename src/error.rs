@@ -85,6 +85,8 @@ kinds! {
     NoLabfile = "no-labfile" => Labfile,
     /// The Labfile has mistakes.
     BadLabfile = "bad-labfile" => Labfile,
+    /// A Labfile was found that somebody else could have written, or asks for more than it may.
+    NotTrusted = "not-trusted" => Labfile,
     /// The Vagrantfile cannot be turned into a Labfile.
     BadVagrantfile = "bad-vagrantfile" => Labfile,
     /// A file that would be written exists already.

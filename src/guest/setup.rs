@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use sha2::{Digest, Sha256};
 
 use crate::boxes::Mac;
+use crate::subnet::Subnet;
 
 use super::shell::assign;
 
@@ -44,8 +45,7 @@ impl Identity {
 
     /// The script's variables, each set to one quoted word: whatever a value holds, no shell reads it.
     fn assignments(&self) -> String {
-        let netmask =
-            Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0));
+        let netmask = Subnet::around(self.address, self.prefix).netmask();
         let hosts: Vec<_> = self.hosts.iter().map(|(address, name)| format!("{address} {name}")).collect();
         let archived: Vec<_> = self
             .archived

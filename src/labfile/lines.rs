@@ -1,6 +1,9 @@
 //! A text by its lines.
 
-use super::problem::Span;
+use std::ops::Range;
+
+/// Bytes of the source, from start to (not including) end.
+pub type Span = Range<usize>;
 
 /// A place for people: line and column from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,11 @@ impl<'a> Lines<'a> {
         let starts =
             [0].into_iter().chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
         Lines { text, starts }
+    }
+
+    /// The whole text.
+    pub(super) fn text(&self) -> &'a str {
+        self.text
     }
 
     /// How many lines there are; at least one.

@@ -1,14 +1,9 @@
 //! A mistake in a Labfile, and where it stands.
 
-use std::ops::Range;
-
 use serde_json::{Value, json};
 
-use super::lines::{Lines, Place};
+use super::lines::{Lines, Place, Span};
 use crate::error::{Error, Kind};
-
-/// Bytes of the source, from start to (not including) end.
-pub type Span = Range<usize>;
 
 /// How much a problem weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +46,19 @@ pub struct Problem {
     pub(super) absence: bool,
 }
 
+/// The longest message, label or hint, in characters. They quote the Labfile, where a text may be as long as it likes.
+const TEXT_MAX: usize = 600;
+
+/// `text`, without its end where it is too long.
+fn cut(text: impl Into<String>) -> String {
+    let mut text = text.into();
+    if let Some((end, _)) = text.char_indices().nth(TEXT_MAX) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 impl Problem {
     /// A mistake.
     pub fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
@@ -58,7 +66,7 @@ impl Problem {
             severity: Severity::Error,
             code,
             span,
-            message: message.into(),
+            message: cut(message),
             label: String::new(),
             also: Vec::new(),
             hints: Vec::new(),
@@ -74,21 +82,21 @@ impl Problem {
     /// Puts a few words beside the marked text.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.label = cut(label);
         self
     }
 
     /// Marks another place too.
     #[must_use]
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.also.push((span, label.into()));
+        self.also.push((span, cut(label)));
         self
     }
 
     /// Adds what to write or do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.hints.push(cut(hint));
         self
     }
 
@@ -156,7 +164,7 @@ impl Report {
                 "column": column,
                 "start": start,
                 "end": end,
-                "text": lines.get(start..end),
+                "text": cut(lines.get(start..end)),
                 "label": label,
             })
         };

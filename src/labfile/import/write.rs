@@ -8,8 +8,8 @@ use super::toml::{Lines, text};
 use super::{Around, Imported, Note, plan};
 use crate::boxes::versions::Constraint;
 use crate::error::Result;
-use crate::labfile::check::names::corrected;
 use crate::labfile::model::Forward;
+use crate::labfile::names::corrected;
 use crate::labfile::units;
 
 /// The box of machines whose Vagrantfile names none that is known.

@@ -1,9 +1,9 @@
-//! The keys of `[check.NAME]`; see [`super::keys`].
+//! The keys of `[check.NAME]`.
 
-use super::keys::{Key, Section, Type};
+use super::kinds::{Key, Section, Type};
 
 /// `[check.NAME]`.
-pub(super) static CHECK: Section = Section {
+pub static CHECK: Section = Section {
     title: "[check.NAME]",
     id: "check",
     doc: "Something that a student is to achieve: a command, and what is expected of it.",

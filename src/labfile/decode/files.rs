@@ -1,112 +1,73 @@
 //! Files and folders of this computer that a Labfile names, and paths in the guest.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::labfile::decode::{At, Cx};
-use crate::labfile::nearest::nearest;
+use crate::boxes::Source;
+use crate::labfile::beyond::{Beyond, outside};
 use crate::labfile::problem::Problem;
-
-/// The largest script that is taken, in bytes: a script goes through one ssh connection and stays in memory.
-const SCRIPT_MAX: u64 = 16 * 1024 * 1024;
+use crate::labfile::raw::{At, Cx};
+use crate::labfile::scripts::{Surprise, Unusable};
+use crate::labfile::trust::{About, user};
+use crate::nearest::nearest;
 
 /// Names beyond this many are not looked at for a hint.
-const NAMES_MAX: usize = 10_000;
+const NAMES_MAX: usize = 1000;
 
 /// How many of them are shown where none is near.
 const NAMES_SHOWN: usize = 8;
 
 /// The script that `written` names: absolute, a file that can be read.
-pub(in crate::labfile) fn script(cx: &mut Cx<'_>, written: &At<String>) -> Option<PathBuf> {
+pub(super) fn script(cx: &mut Cx<'_>, written: &At<String>) -> Option<PathBuf> {
     let path = on_host(cx, written, "script")?;
-    match read_script(&path, &written.value) {
-        Ok(text) => {
-            if cx.warned.insert(path.clone()) {
-                cx.problems.extend(script_warning(written, &text));
+    match cx.scripts.look(&path, &written.value) {
+        Ok(surprise) => {
+            if let Some(surprise) = surprise {
+                cx.push(script_warning(written, surprise));
             }
+            look_at(cx, written, &path);
             Some(path)
         }
-        Err(problem) => {
-            cx.push(match problem {
-                Unusable::Missing => missing(written, &path, "script"),
-                Unusable::Other(message, hint) => Problem::error(
-                    "bad-file",
-                    written.span.clone(),
-                    format!("the script {} {message}", written.value),
-                )
-                .hint(hint),
-            });
+        Err(Unusable::Missing) => {
+            missing(cx, written, &path, "script");
+            None
+        }
+        Err(Unusable::Other(message, hint)) => {
+            let message = format!("the script {} {message}", written.value);
+            cx.push(Problem::error("bad-file", written.span.clone(), message).hint(hint));
             None
         }
     }
 }
 
-enum Unusable {
-    Missing,
-    Other(String, String),
-}
-
-fn read_script(path: &Path, shown: &str) -> Result<Vec<u8>, Unusable> {
-    let other = |message: &str, hint: &str| Err(Unusable::Other(message.to_owned(), hint.to_owned()));
-    let failed = |error: &std::io::Error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => Unusable::Missing,
-        ErrorKind::PermissionDenied => Unusable::Other(
-            "may not be read by you".to_owned(),
-            format!("make it readable: chmod a+r {shown}"),
-        ),
-        _ => Unusable::Other(format!("could not be read: {error}"), "try to open it in an editor".to_owned()),
-    };
-    // Asked before it is opened: to open a pipe is to wait for its other end.
-    let about = fs::metadata(path).map_err(|error| failed(&error))?;
-    if about.is_dir() {
-        return other("is a folder", "name a file in it");
-    }
-    if !about.is_file() {
-        return other("is not a regular file", "name a file with the script's text");
-    }
-    let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(SCRIPT_MAX + 1).read_to_end(&mut text));
-    read.map_err(|error| failed(&error))?;
-    if u64::try_from(text.len()).unwrap_or(u64::MAX) > SCRIPT_MAX {
-        return other(
-            "is larger than 16 MiB",
-            "copy large files in with `copy`, and let a small script use them",
-        );
-    }
-    Ok(text)
-}
-
 /// What will surprise the guest's shell.
-fn script_warning(written: &At<String>, text: &[u8]) -> Option<Problem> {
+fn script_warning(written: &At<String>, surprise: Surprise) -> Problem {
     let (name, span) = (&written.value, written.span.clone());
-    if text.iter().all(u8::is_ascii_whitespace) {
-        return Some(
-            Problem::warning("empty-script", span, format!("the script {name} is empty"))
-                .hint("write something into it, or take it out here"),
-        );
-    }
-    if text.starts_with(b"\xef\xbb\xbf") {
-        return Some(
+    match surprise {
+        Surprise::Empty => Problem::warning("empty-script", span, format!("the script {name} is empty"))
+            .hint("write something into it, or take it out here"),
+        Surprise::ByteOrderMark => {
             Problem::warning("script-bom", span, format!("the script {name} begins with a byte order mark"))
-                .hint("the guest does not see its `#!` line: save it as UTF-8 without BOM"),
-        );
+                .hint("the guest does not see its `#!` line: save it as UTF-8 without BOM")
+        }
+        Surprise::WindowsLines => {
+            Problem::warning("script-crlf", span, format!("the script {name} has Windows line ends"))
+                .label("the shell takes each `\\r` for part of a word")
+                .hint(format!("convert it with: sed -i 's/\\r$//' {name}"))
+                .hint("in git, a line `*.sh text eol=lf` in .gitattributes keeps it so")
+        }
     }
-    // Only text has lines; a program as a provisioner may hold any bytes.
-    let is_text = !text.iter().take(8192).any(|byte| *byte == 0);
-    (is_text && text.windows(2).any(|pair| pair == b"\r\n")).then(|| {
-        Problem::warning("script-crlf", span, format!("the script {name} has Windows line ends"))
-            .label("the shell takes each `\\r` for part of a word")
-            .hint(format!("convert it with: sed -i 's/\\r$//' {name}"))
-            .hint("in git, a line `*.sh text eol=lf` in .gitattributes keeps it so")
-    })
 }
 
 /// The file or folder that `copy`'s `from` names: absolute, and there.
-pub(in crate::labfile) fn copied(cx: &mut Cx<'_>, written: &At<String>) -> Option<PathBuf> {
+pub(super) fn copied(cx: &mut Cx<'_>, written: &At<String>) -> Option<PathBuf> {
     let path = on_host(cx, written, "file or folder")?;
     match fs::metadata(&path) {
-        Ok(about) if about.is_file() || about.is_dir() => Some(path),
+        Ok(about) if about.is_file() || about.is_dir() => {
+            look_at(cx, written, &path);
+            Some(path)
+        }
         Ok(_) => {
             let message = format!("{} is neither a file nor a folder", written.value);
             cx.push(
@@ -115,7 +76,7 @@ pub(in crate::labfile) fn copied(cx: &mut Cx<'_>, written: &At<String>) -> Optio
             None
         }
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            cx.push(missing(written, &path, "file or folder"));
+            missing(cx, written, &path, "file or folder");
             None
         }
         Err(error) => {
@@ -130,17 +91,18 @@ pub(in crate::labfile) fn copied(cx: &mut Cx<'_>, written: &At<String>) -> Optio
 }
 
 /// The file or folder that `written` names as a catalogue: absolute, and there.
-pub(in crate::labfile) fn catalogue(cx: &mut Cx<'_>, written: &At<String>) -> Option<PathBuf> {
+pub(super) fn catalogue(cx: &mut Cx<'_>, written: &At<String>) -> Option<At<PathBuf>> {
     let path = on_host(cx, written, "catalogue")?;
     if path.exists() {
-        return Some(path);
+        look_at(cx, written, &path);
+        return Some(At { value: path, span: written.span.clone() });
     }
-    cx.push(missing(written, &path, "catalogue"));
+    missing(cx, written, &path, "catalogue");
     None
 }
 
 /// A path in the guest: absolute, and without `..`.
-pub(in crate::labfile) fn in_guest(cx: &mut Cx<'_>, written: At<String>) -> Option<String> {
+pub(super) fn in_guest(cx: &mut Cx<'_>, written: At<String>) -> Option<String> {
     let text = written.value.as_str();
     let (message, hint) = if let Some(rest) = text.strip_prefix('~') {
         let message = "`to` cannot begin with `~`: files are copied in as root".to_owned();
@@ -197,10 +159,55 @@ fn on_host(cx: &mut Cx<'_>, written: &At<String>, what: &str) -> Option<PathBuf>
     Some(cx.dir.join(text))
 }
 
-/// Something is not there: what is there instead?
-fn missing(written: &At<String>, path: &Path, what: &str) -> Problem {
+/// Notes a box that is a file of this computer outside of the Labfile's folder. Whose it is makes no difference: its
+/// checksum is pinned.
+pub(super) fn boxed(cx: &mut Cx<'_>, written: &At<String>) {
+    if let Some(Ok(Source::File(path))) = Source::recognise(&written.value, cx.dir)
+        && let Some(real) = outside(&cx.real_dir, &path)
+    {
+        cx.reaches.push((written.span.clone(), Beyond::File { written: written.value.clone(), real }));
+    }
+}
+
+/// Looks at a file that is there: whether it lies outside of the Labfile's folder, once all links are followed, and if
+/// not, whether somebody else could have put it there.
+fn look_at(cx: &mut Cx<'_>, written: &At<String>, path: &Path) {
+    if !cx.looked_at.insert(path.to_owned()) {
+        return;
+    }
+    if let Some(real) = outside(&cx.real_dir, path) {
+        cx.reaches.push((written.span.clone(), Beyond::File { written: written.value.clone(), real }));
+        return;
+    }
+    let Ok(about) = fs::metadata(path).as_ref().map(About::from) else { return };
+    let text = written.value.as_str();
+    if !cx.believed.include(about) {
+        let message = format!("{text} belongs to {}, who can change it at any time", user(about.owner));
+        cx.push(Problem::error("foreign-file", written.span.clone(), message).hint(format!(
+            "if you trust it, make it yours: cp -r {text} {text}.mine, and write that name here"
+        )));
+    } else if about.writable && !cx.is_open {
+        let message = format!("every user of this computer can change {text}");
+        cx.push(
+            Problem::warning("open-file", written.span.clone(), message)
+                .hint(format!("keep it to yourself: chmod o-w {text}")),
+        );
+    }
+}
+
+/// Reports that something is not there.
+fn missing(cx: &mut Cx<'_>, written: &At<String>, path: &Path, what: &str) {
     let text = written.value.as_str();
     let problem = Problem::error("no-file", written.span.clone(), format!("there is no {what} {text}"));
+    let problem = match cx.is_patient() {
+        true => instead(problem, text, path),
+        false => problem.hint("paths begin at the Labfile's folder"),
+    };
+    cx.push(problem);
+}
+
+/// `text`, the file at `path`, is not there: what is there instead?
+fn instead(problem: Problem, text: &str, path: &Path) -> Problem {
     let folder = path.parent().unwrap_or(Path::new("/"));
     if folder.is_file() {
         let shown = Path::new(text).parent().unwrap_or(Path::new("")).display();
@@ -251,13 +258,5 @@ mod tests {
     fn dots_are_resolved() {
         assert_eq!(resolved("/srv/../etc/./x"), "/etc/x");
         assert_eq!(resolved("/../.."), "/");
-    }
-
-    #[test]
-    fn programs_have_no_lines() {
-        let written = At { value: "x".to_owned(), span: 0..1 };
-        assert!(script_warning(&written, b"\x7fELF\0\r\n").is_none());
-        assert_eq!(script_warning(&written, b"#!/bin/sh\r\n").unwrap().code, "script-crlf");
-        assert_eq!(script_warning(&written, b" \n").unwrap().code, "empty-script");
     }
 }

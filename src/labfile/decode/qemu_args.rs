@@ -1,7 +1,7 @@
 //! Arguments of QEMU that would take the machine out of lab's hands.
 
-use crate::labfile::decode::{At, Cx};
 use crate::labfile::problem::Problem;
+use crate::labfile::raw::{At, Cx};
 
 /// The option without its dashes, why lab cannot have it, and what to do instead.
 const REFUSED: &[(&str, &str, &str)] = &[
@@ -40,7 +40,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
 ];
 
 /// Checks `[machine.NAME.qemu] args`.
-pub(in crate::labfile) fn qemu_args(cx: &mut Cx<'_>, args: &[At<String>]) {
+pub(super) fn check(cx: &mut Cx<'_>, args: &[At<String>]) {
     for arg in args {
         let value = arg.value.as_str();
         // QEMU takes -option and --option for the same.

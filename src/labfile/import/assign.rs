@@ -39,7 +39,7 @@ impl Eval<'_> {
             Node::Lvasgn(nodes::Lvasgn { name, .. }) | Node::Lvar(nodes::Lvar { name, .. }) => {
                 self.frame.set(name, value);
             }
-            Node::Arg(nodes::Arg { name, .. }) => self.frame.declare(name, value),
+            Node::Arg(nodes::Arg { name, .. }) => self.frame.hand(name, value),
             Node::Ivasgn(nodes::Ivasgn { name, .. })
             | Node::Gvasgn(nodes::Gvasgn { name, .. })
             | Node::Cvasgn(nodes::Cvasgn { name, .. })
@@ -196,6 +196,11 @@ impl Eval<'_> {
     /// Puts a text back where it came from after `<<`, `gsub!` and others have changed it.
     pub(super) fn put_back(&mut self, node: &'static Node, value: Value) -> Walk<()> {
         match node {
+            Node::Lvar(nodes::Lvar { name, .. }) if self.frame.is_handed(name) => {
+                self.note(node, format!("the text in `{name}` is changed here, and not where it comes from"));
+                self.frame.declare(name, value);
+                Ok(())
+            }
             Node::Lvar(_) | Node::Ivar(_) | Node::Gvar(_) | Node::Cvar(_) | Node::Index(_) => {
                 self.assign(node, value)
             }

@@ -183,7 +183,7 @@ impl Eval<'_> {
         };
         self.found.notes.add(
             place,
-            format!("it is answered for this computer ({system}); the Labfile is the same on all"),
+            format!("this is answered for this computer ({system}); the Labfile is the same on all"),
         );
     }
 

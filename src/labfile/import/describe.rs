@@ -11,6 +11,9 @@ use super::{Around, plan};
 use crate::labfile::model::Forward;
 use crate::labfile::units;
 
+/// What repeats a copy: `lab cp` writes as the login user, and a copy belongs to root.
+const AGAIN: &str = "; `lab provision` makes it anew, and repeats the scripts, too";
+
 /// Writes settings, and notes what cannot be.
 pub(super) struct Described<'a, 'n> {
     pub(super) around: &'a Around<'a>,
@@ -108,8 +111,7 @@ impl Described<'_, '_> {
             let Some(from) = self.path(at.place, &at.value.from, false) else { continue };
             let Some(to) = self.in_guest(at.place, &at.value.to) else { continue };
             copy(&mut items, &from, &to);
-            let words = "a copy, made once, which belongs to root; {} brings later changes over";
-            self.notes.about(at.place, again(&to), words);
+            self.notes.add(at.place, format!("a copy, made once, which belongs to root{AGAIN}"));
         }
         let mut script_before = false;
         for file in &settings.provisioners {
@@ -180,13 +182,10 @@ impl Described<'_, '_> {
                 self.notes.add(script.place, words);
             }
             if !there.is_empty() {
-                let to: Vec<String> = there.iter().map(|name| again(&format!("/vagrant/{name}"))).collect();
-                let words = format!(
-                    "{} of /vagrant: copied, not shared; {} brings later changes over",
-                    there.join(", "),
-                    to.join(", ")
+                self.notes.add(
+                    script.place,
+                    format!("{} of /vagrant: copied, not shared{AGAIN}", there.join(", ")),
                 );
-                self.notes.add(script.place, words);
             }
             names.extend(there);
         }
@@ -308,9 +307,4 @@ fn as_bash(script: &str) -> String {
         false if plan::needs_bash(script) => format!("#!/bin/bash\n{script}"),
         false => script.to_owned(),
     }
-}
-
-/// What repeats a copy: `lab cp` writes as the login user, and a copy belongs to root.
-fn again(to: &str) -> String {
-    format!("`lab provision --only \"copy to {to}\"`")
 }

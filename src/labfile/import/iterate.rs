@@ -203,7 +203,11 @@ impl Eval<'_> {
         Ok(match method {
             "each" => {
                 for item in items {
-                    self.call(block, vec![item], true)?;
+                    let value = self.call(block, vec![item], true)?;
+                    // Of a method as a block nobody else says that it is not run.
+                    if let (Value::Unknown(_), Proc::Named(_)) = (&value, &**block) {
+                        return Ok(value);
+                    }
                 }
                 receiver.clone()
             }
@@ -221,9 +225,13 @@ impl Eval<'_> {
                 if method == "each_with_index" { receiver.clone() } else { Value::list(values) }
             }
             "each_with_object" | "with_object" => {
-                let memo = arguments.first().cloned().unwrap_or(Value::Nil);
+                let mut memo = arguments.first().cloned().unwrap_or(Value::Nil);
                 for item in items {
-                    self.call(block, vec![item, memo.clone()], true)?;
+                    let (_, changed) = self.call_keeping(block, vec![item, memo.clone()], true, Some(1))?;
+                    // A list or map has been changed in place; a text is put back.
+                    if let (Value::Text(_), Some(changed)) = (&memo, changed) {
+                        memo = changed;
+                    }
                 }
                 memo
             }

@@ -43,6 +43,8 @@ pub(super) struct Settings {
     pub(super) cpus: Vec<(String, At<i64>)>,
     pub(super) addresses: Vec<At<Option<Address>>>,
     pub(super) forwards: Vec<At<Forward>>,
+    /// Ports of all that this machine does not forward.
+    pub(super) no_forwards: Vec<u16>,
     pub(super) provisioners: Vec<Provisioner>,
     pub(super) copies: Vec<At<Copy>>,
     /// Folders of all that this machine does not get.

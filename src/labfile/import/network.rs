@@ -137,6 +137,11 @@ impl Eval<'_> {
         let option = |name: &str| options.and_then(|options| options.get(name));
         let is = |name: &str| option(name).and_then(|value| value.truth()).unwrap_or(false);
         if is("disabled") {
+            if let Some(host) = port(host.as_ref()) {
+                let settings = self.settings(scope);
+                settings.forwards.retain(|known| known.value.host != host);
+                settings.no_forwards.push(host);
+            }
             return;
         }
         self.other_options(node, options, OF_FORWARD);

@@ -122,13 +122,25 @@ impl Eval<'_> {
 
     /// Calls a block; `next` ends it.
     pub(super) fn call(&mut self, proc: &Rc<Proc>, values: Vec<Value>, void: bool) -> Walk {
+        self.call_keeping(proc, values, void, None).map(|(value, _)| value)
+    }
+
+    /// The same; gives also what the parameter at the place `kept` holds at the end, which is its caller's alone.
+    pub(super) fn call_keeping(
+        &mut self,
+        proc: &Rc<Proc>,
+        values: Vec<Value>,
+        void: bool,
+        kept: Option<usize>,
+    ) -> Walk<(Value, Option<Value>)> {
         self.worked(1)?;
         let closure = match &**proc {
             Proc::Block(closure) => closure,
             Proc::Named(name) => {
                 let mut values = values.into_iter();
                 let receiver = values.next().unwrap_or(Value::Nil);
-                return self.method(&receiver, name, &values.collect::<Vec<_>>());
+                let value = self.method(&receiver, name, &values.collect::<Vec<_>>())?;
+                return Ok((value, None));
             }
         };
         let frame = std::mem::replace(&mut self.frame, Frame::within(&closure.frame));
@@ -142,13 +154,25 @@ impl Eval<'_> {
                 Ok(())
             }
         };
-        let ran = bound.and_then(|()| self.body(closure.body, void));
-        (self.frame, self.this, self.file) = (frame, this, file);
-        match ran {
-            Err(Stop::Next(value)) => Ok(value),
-            Err(Stop::Return(value)) if closure.is_lambda => Ok(value),
-            ran => ran,
+        let kept = match (kept, closure.parameters) {
+            (Some(at), Some(Node::Args(args))) => match args.args.get(at) {
+                Some(Node::Arg(argument)) => Some(argument.name.as_str()),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(value) = kept.and_then(|name| self.frame.get(name)) {
+            self.frame.set(kept.unwrap_or_default(), value);
         }
+        let ran = bound.and_then(|()| self.body(closure.body, void));
+        let own = std::mem::replace(&mut self.frame, frame);
+        (self.this, self.file) = (this, file);
+        let value = match ran {
+            Err(Stop::Next(value)) => value,
+            Err(Stop::Return(value)) if closure.is_lambda => value,
+            ran => ran?,
+        };
+        Ok((value, kept.and_then(|name| own.get(name))))
     }
 
     /// The parameters `_1` to `_9`.
@@ -424,12 +448,18 @@ impl Eval<'_> {
         if let Some(value) = self.shared.get(&full) {
             return value.clone();
         }
-        if matches!(full.as_str(), "RUBY_PLATFORM" | "RbConfig::CONFIG") {
+        if matches!(full.as_str(), "RUBY_PLATFORM" | "RbConfig::CONFIG" | "ARGV") {
             let line = self
                 .files
                 .get(usize::from(self.file))
                 .map_or(0, |source| source.line(constant.expression_l.begin));
-            self.decided_at(Place { file: self.file, line: u32::try_from(line).unwrap_or(0) });
+            let place = Place { file: self.file, line: u32::try_from(line).unwrap_or(0) };
+            match full.as_str() {
+                "ARGV" => {
+                    self.found.notes.add(place, "this is answered as if nothing was typed behind `vagrant`")
+                }
+                _ => self.decided_at(place),
+            }
         }
         self.host_constant(&full).unwrap_or_else(|| Value::Name(full.into()))
     }

@@ -77,14 +77,21 @@ impl Matched {
 /// The source in the crate's words.
 fn translated(source: &str) -> Option<String> {
     let mut result = String::new();
+    // Ruby's `m` is the crate's `s`.
+    if source.contains("(?m") {
+        return None;
+    }
+    let mut in_brackets = false;
     let mut chars = source.chars();
     while let Some(c) = chars.next() {
         if c != '\\' {
+            in_brackets = if in_brackets { c != ']' } else { c == '[' };
             result.push(c);
             continue;
         }
         match chars.next()? {
             'Z' => result.push_str("\\n?\\z"),
+            'h' if in_brackets => result.push_str("0-9a-fA-F"),
             'h' => result.push_str("[0-9a-fA-F]"),
             '/' => result.push('/'),
             '1'..='9' | 'k' | 'G' => return None,
@@ -105,6 +112,7 @@ mod tests {
         assert_eq!(found.groups[1].as_deref(), Some("10.1.0"));
         assert_eq!(found.named("last"), Some("10"));
         assert!(Pattern::new("(?=x)", "").is_none());
+        assert!(Pattern::new(r"\A[\h:]+\z", "").unwrap().find("08:00:27:aF").is_some());
         assert!(Pattern::new("DARWIN", "i").unwrap().find("x86_64-darwin").is_some());
     }
 }

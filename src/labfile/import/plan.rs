@@ -113,7 +113,10 @@ pub(super) fn forwards(found: &mut Found) {
     let shared = std::mem::take(&mut all.forwards);
     for (_, settings) in machines.iter_mut() {
         let own = std::mem::take(&mut settings.forwards);
-        let other = |at: &&At<Forward>| own.iter().all(|own| own.value.host != at.value.host);
+        let other = |at: &&At<Forward>| {
+            own.iter().all(|own| own.value.host != at.value.host)
+                && !settings.no_forwards.contains(&at.value.host)
+        };
         settings.forwards = shared.iter().filter(other).cloned().collect();
         settings.forwards.extend(own);
     }

@@ -1,7 +1,7 @@
 //! Variables: a method's own, with those of the blocks in it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::value::Value;
@@ -13,6 +13,8 @@ pub(super) struct Frame {
     around: Option<Rc<Frame>>,
     /// The block that the method was called with.
     block: Option<Value>,
+    /// Variables whose values were handed over, and who else has them is not known.
+    handed: RefCell<BTreeSet<String>>,
 }
 
 impl Frame {
@@ -33,6 +35,7 @@ impl Frame {
 
     /// Changes the variable where it is, or makes it here.
     pub(super) fn set(&self, name: &str, value: Value) {
+        self.handed.borrow_mut().remove(name);
         if let Err(value) = self.change(name, value) {
             self.declare(name, value);
         }
@@ -41,6 +44,19 @@ impl Frame {
     /// Makes a variable here, whatever is around: a block's parameter.
     pub(super) fn declare(&self, name: &str, value: Value) {
         self.variables.borrow_mut().insert(name.to_owned(), value);
+    }
+
+    /// Makes a variable of what was handed over.
+    pub(super) fn hand(&self, name: &str, value: Value) {
+        if let Value::Text(_) = value {
+            self.handed.borrow_mut().insert(name.to_owned());
+        }
+        self.declare(name, value);
+    }
+
+    /// Whether the text of the variable is somebody else's as well.
+    pub(super) fn is_handed(&self, name: &str) -> bool {
+        self.handed.borrow().contains(name)
     }
 
     fn change(&self, name: &str, value: Value) -> Result<(), Value> {

@@ -196,9 +196,9 @@ impl Eval<'_> {
     /// Puts a text back where it came from after `<<`, `gsub!` and others have changed it.
     pub(super) fn put_back(&mut self, node: &'static Node, value: Value) -> Walk<()> {
         match node {
-            Node::Lvar(nodes::Lvar { name, .. }) if self.frame.is_handed(name) => {
-                self.note(node, format!("the text in `{name}` is changed here, and not where it comes from"));
-                self.frame.declare(name, value);
+            Node::Lvar(nodes::Lvar { name, .. })
+                if self.frame.change_handed(name, &value, self.place(node)) =>
+            {
                 Ok(())
             }
             Node::Lvar(_) | Node::Ivar(_) | Node::Gvar(_) | Node::Cvar(_) | Node::Index(_) => {

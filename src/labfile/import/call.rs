@@ -23,7 +23,9 @@ impl Eval<'_> {
         let Some(receiver_node) = receiver else {
             let values = self.values(arguments)?;
             let block = self.block_of(arguments, block)?;
-            return self.call_own(node, method, values, block, void);
+            let value = self.call_own(node, method, values, block, void);
+            self.take_back(arguments)?;
+            return value;
         };
         let receiver = self.value(receiver_node)?;
         let values = self.values(arguments)?;
@@ -43,12 +45,31 @@ impl Eval<'_> {
             return Ok(changed);
         }
         let is_shared = matches!(receiver, Value::List(_) | Value::Map(_));
-        let value = self.call_value(node, receiver, method, values, block, void)?;
+        let value = self.call_value(node, receiver, method, values, block, void);
+        self.take_back(arguments)?;
+        let value = value?;
         // What it should have been changed by is not known, so that it is not known itself.
         if let (Value::Unknown(reason), true) = (&value, is_shared && (bang || changes(method))) {
             self.put_back(receiver_node, Value::Unknown(Rc::clone(reason)))?;
         }
         Ok(value)
+    }
+
+    /// Puts the texts that a method has changed where its arguments came from.
+    fn take_back(&mut self, arguments: &'static [Node]) -> Walk<()> {
+        for (at, value, place) in std::mem::take(&mut self.handed_back) {
+            match arguments.get(at) {
+                Some(
+                    node @ (Node::Lvar(_) | Node::Ivar(_) | Node::Gvar(_) | Node::Index(_) | Node::Const(_)),
+                ) => {
+                    self.put_back(node, value)?;
+                }
+                // Nobody has it.
+                Some(Node::Str(_) | Node::Dstr(_) | Node::Heredoc(_) | Node::Send(_)) => {}
+                _ => self.found.notes.add(place, super::own::CHANGED),
+            }
+        }
+        Ok(())
     }
 
     /// `receiver&.method`

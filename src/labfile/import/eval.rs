@@ -78,6 +78,8 @@ pub(super) struct Eval<'a> {
     pub(super) providers: Vec<(Rc<Proc>, Vec<Value>)>,
     /// The machine whose block is being read.
     pub(super) machine: Option<usize>,
+    /// Texts that the last method has changed: the argument's place, the text, and where that was.
+    pub(super) handed_back: Vec<(usize, Value, Place)>,
     /// How many `rescue`s are around.
     pub(super) rescuing: usize,
     /// Nobody takes the value of the next node.
@@ -110,6 +112,7 @@ pub(super) fn run<'a>(
         defines: Vec::new(),
         providers: Vec::new(),
         machine: None,
+        handed_back: Vec::new(),
         rescuing: 0,
         void: false,
         steps: 0,

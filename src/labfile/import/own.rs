@@ -17,6 +17,9 @@ pub(super) struct Method {
     file: u16,
 }
 
+/// Of a text that a method or block has changed.
+pub(super) const CHANGED: &str = "the text is changed here, and not where it comes from";
+
 /// What is known under a name that the walk has no variable for, and that Ruby knows.
 const LIBRARY: &[&str] = &[
     "Vagrant",
@@ -94,7 +97,13 @@ impl Eval<'_> {
             _ => &[],
         };
         let ran = self.bind(parameters, arguments, true).and_then(|()| self.body(method.body, void));
-        (self.frame, self.this, self.file) = (frame, this, file);
+        let own = std::mem::replace(&mut self.frame, frame);
+        (self.this, self.file) = (this, file);
+        let of =
+            |name: &str| parameters.iter().position(|one| matches!(one, Node::Arg(one) if one.name == name));
+        let changed = own.changed().into_iter();
+        self.handed_back =
+            changed.filter_map(|(name, place)| Some((of(&name)?, own.get(&name)?, place))).collect();
         match ran {
             Err(Stop::Return(value)) => Ok(value),
             ran => ran,
@@ -167,6 +176,9 @@ impl Eval<'_> {
         let ran = bound.and_then(|()| self.body(closure.body, void));
         let own = std::mem::replace(&mut self.frame, frame);
         (self.this, self.file) = (this, file);
+        for (_, place) in own.changed() {
+            self.found.notes.add(place, CHANGED);
+        }
         let value = match ran {
             Err(Stop::Next(value)) => value,
             Err(Stop::Return(value)) if closure.is_lambda => value,

@@ -1,9 +1,10 @@
 //! Variables: a method's own, with those of the blocks in it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
+use super::model::Place;
 use super::value::Value;
 
 /// The variables of a file, a method or a block. A block sees those around it.
@@ -13,8 +14,8 @@ pub(super) struct Frame {
     around: Option<Rc<Frame>>,
     /// The block that the method was called with.
     block: Option<Value>,
-    /// Variables whose values were handed over, and who else has them is not known.
-    handed: RefCell<BTreeSet<String>>,
+    /// Parameters that still hold the text that was handed over, and where that has been changed.
+    handed: RefCell<BTreeMap<String, Option<Place>>>,
 }
 
 impl Frame {
@@ -35,7 +36,6 @@ impl Frame {
 
     /// Changes the variable where it is, or makes it here.
     pub(super) fn set(&self, name: &str, value: Value) {
-        self.handed.borrow_mut().remove(name);
         if let Err(value) = self.change(name, value) {
             self.declare(name, value);
         }
@@ -49,19 +49,33 @@ impl Frame {
     /// Makes a variable of what was handed over.
     pub(super) fn hand(&self, name: &str, value: Value) {
         if let Value::Text(_) = value {
-            self.handed.borrow_mut().insert(name.to_owned());
+            self.handed.borrow_mut().insert(name.to_owned(), None);
         }
         self.declare(name, value);
     }
 
-    /// Whether the text of the variable is somebody else's as well.
-    pub(super) fn is_handed(&self, name: &str) -> bool {
-        self.handed.borrow().contains(name)
+    /// Changes a text that is somebody else's as well; whether it is.
+    pub(super) fn change_handed(&self, name: &str, value: &Value, place: Place) -> bool {
+        if !self.variables.borrow().contains_key(name) {
+            return self.around.as_ref().is_some_and(|around| around.change_handed(name, value, place));
+        }
+        match self.handed.borrow_mut().get_mut(name) {
+            Some(changed) => *changed = Some(place),
+            None => return false,
+        }
+        self.declare(name, value.clone());
+        true
+    }
+
+    /// The parameters whose texts have been changed, and where.
+    pub(super) fn changed(&self) -> Vec<(String, Place)> {
+        self.handed.borrow().iter().filter_map(|(name, place)| Some((name.clone(), (*place)?))).collect()
     }
 
     fn change(&self, name: &str, value: Value) -> Result<(), Value> {
         if let Some(known) = self.variables.borrow_mut().get_mut(name) {
             *known = value;
+            self.handed.borrow_mut().remove(name);
             return Ok(());
         }
         match &self.around {

@@ -13,8 +13,10 @@ const NOT_COMPARED: &[&str] = &[
     "alone",
     "first-generation",
     "loop-over-unknown",
+    "made-by-a-method",
     "no-machine",
     "other-provisioners",
+    "own-key",
     "unknown",
     "unknown-arguments",
 ];

@@ -123,6 +123,19 @@ impl Eval<'_> {
             Node::Casgn(nodes::Casgn { name, .. }) => {
                 self.shared.get(&format!("{}{name}", self.module)).cloned().unwrap_or(Value::Nil)
             }
+            Node::IndexAsgn(index) => {
+                let receiver = self.value(&index.recv)?;
+                let keys = self.values(&index.indexes)?;
+                self.call_value(target, receiver, "[]", keys, None, false)?
+            }
+            Node::Send(send) if send.method_name.ends_with('=') => match send.recv.as_deref() {
+                Some(receiver) => {
+                    let receiver = self.value(receiver)?;
+                    let name = send.method_name.trim_end_matches('=');
+                    self.call_value(target, receiver, name, Vec::new(), None, false)?
+                }
+                None => Value::Nil,
+            },
             other => self.value(other)?,
         })
     }

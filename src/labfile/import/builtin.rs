@@ -60,6 +60,16 @@ impl Eval<'_> {
                 host::processors().map_or_else(|| Value::unknown("this computer does not say"), Value::int)
             }
             ("ENV", _) => self.environment(node, method, arguments, block)?,
+            ("GetoptLong" | "OptionParser", "new") => {
+                self.note(node, "this is answered as if nothing was typed behind `vagrant`");
+                Value::list(Vec::new())
+            }
+            ("$stdout" | "STDOUT" | "STDERR", "puts" | "print" | "write" | "printf" | "<<") => {
+                self.note(node, "a message; it is not printed any more");
+                Value::Nil
+            }
+            ("$stdout" | "STDOUT" | "STDERR", "sync=" | "flush" | "sync") => Value::Nil,
+            ("FileUtils", _) => Value::unknown("it changes files of this computer, which lab does not"),
             ("Struct", "new") | ("Data", "define") => self.make_struct(arguments, block)?,
             ("IPAddr", "new") => match (arguments, word(0)) {
                 (_, Some(written)) => match ip::new(written) {
@@ -100,7 +110,7 @@ impl Eval<'_> {
             ("Regexp", "last_match") => match (self.matched.clone(), arguments) {
                 (Some(found), []) => Value::Matched(found),
                 (Some(found), arguments) => {
-                    super::text::matched_method(&found, "[]", arguments).unwrap_or(Value::Nil)
+                    super::matching::matched_method(&found, "[]", arguments).unwrap_or(Value::Nil)
                 }
                 (None, _) => Value::Nil,
             },
@@ -143,7 +153,7 @@ impl Eval<'_> {
             }
             ("Kernel", "format" | "sprintf" | "puts" | "Integer" | "String") => match (method, arguments) {
                 ("format" | "sprintf", [Value::Text(format), values @ ..]) => {
-                    super::methods::formatted(format, values)
+                    super::format::formatted(format, values)
                         .map_or_else(|| unknown("`format` is not run".to_owned()), Value::text)
                 }
                 _ => Value::Nil,
@@ -194,6 +204,14 @@ impl Eval<'_> {
         arguments: &[Value],
         block: Option<&Value>,
     ) -> Walk {
+        if let ("update" | "merge!" | "replace", [map @ Value::Map(_)]) = (method, arguments) {
+            for (key, value) in map.pairs() {
+                let key = key.to_text().unwrap_or_default();
+                self.note(node, format!("{key} is set for Vagrant alone"));
+                self.environment.insert(key, value);
+            }
+            return Ok(Value::Nil);
+        }
         let Some(variable) = arguments.first().and_then(Value::word) else {
             return Ok(arguments
                 .iter()
@@ -253,7 +271,7 @@ impl Eval<'_> {
         });
         let members: Vec<Rc<str>> = members.collect();
         let name = match block {
-            Some(_) => format!("Struct{}", self.own.len()),
+            Some(_) => format!("{}Struct{}", self.module, self.own.len()),
             None => String::new(),
         };
         let class = Class {

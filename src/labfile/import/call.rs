@@ -6,7 +6,7 @@ use lib_ruby_parser::{Node, nodes};
 
 use super::assign::changes;
 use super::eval::{Eval, Walk};
-use super::methods::formatted;
+use super::format::formatted;
 use super::value::{Class, Object, Proc, Value};
 
 impl Eval<'_> {
@@ -144,7 +144,7 @@ impl Eval<'_> {
             }
             _ => None,
         };
-        if let Some(own) = own.or_else(|| self.own.get(method).copied()) {
+        if let Some(own) = own.or_else(|| self.own.get(method).cloned()) {
             let this = self.this.clone();
             return self.own_method(own, this, arguments, block, void);
         }
@@ -163,8 +163,10 @@ impl Eval<'_> {
     ) -> Walk {
         let Value::Unknown(reason) = &value else { return Ok(value) };
         if arguments.iter().any(|value| matches!(value, Value::Object(Object::Config(_)))) {
-            let place = self.place(node);
-            self.found.lost.get_or_insert((place, reason.why.clone()));
+            let reason = Rc::clone(reason);
+            self.note(node, "what this says to Vagrant is left out");
+            self.note_reason(node, &reason);
+            return Ok(if void { Value::Nil } else { value });
         }
         match block {
             Some(_) if reason.place.line == 0 => {
@@ -390,7 +392,7 @@ impl Eval<'_> {
             let methods: Vec<_> = self
                 .own
                 .iter()
-                .filter_map(|(name, method)| Some((name.strip_prefix(&begin)?.to_owned(), *method)))
+                .filter_map(|(name, method)| Some((name.strip_prefix(&begin)?.to_owned(), method.clone())))
                 .collect();
             let into = match self.module.trim_end_matches("::") {
                 "" => String::new(),

@@ -9,10 +9,10 @@ use lib_ruby_parser::nodes;
 use super::model::{Found, Place};
 use super::notes::Source;
 use super::own::Method;
-use super::pattern::{Matched, Pattern};
+use super::pattern::Matched;
 use super::scope::Frame;
 use super::value::{Object, Proc, Reason, Scope, Value};
-use super::{Around, bad, parse};
+use super::{Around, bad};
 use crate::error::{Error, Result};
 
 /// How many nodes may be visited: a class of a hundred machines takes some ten thousand.
@@ -101,7 +101,7 @@ pub(super) fn run<'a>(
         files: vec![Source::new(around.shown.to_owned(), text.to_owned(), 0)],
         file: 0,
         frame: Frame::of_method(None),
-        shared: HashMap::new(),
+        shared: HashMap::from([("$LOAD_PATH".to_owned(), Value::list(Vec::new()))]),
         this: Value::Nil,
         module: String::new(),
         singleton: false,
@@ -173,7 +173,7 @@ impl Eval<'_> {
         Place { file: self.file, line: u32::try_from(line).unwrap_or(0) }
     }
 
-    fn source_file(&self) -> Option<&Source> {
+    pub(super) fn source_file(&self) -> Option<&Source> {
         self.files.get(usize::from(self.file))
     }
 
@@ -314,7 +314,7 @@ impl Eval<'_> {
             Node::Nil(_) | Node::EmptyElse(_) => Value::Nil,
             Node::True(_) => Value::Bool(true),
             Node::False(_) => Value::Bool(false),
-            Node::Int(int) => number(&int.value),
+            Node::Int(int) => super::literal::number(&int.value),
             Node::Float(float) => float
                 .value
                 .replace('_', "")
@@ -457,137 +457,8 @@ impl Eval<'_> {
         })
     }
 
-    pub(super) fn values(&mut self, nodes: &'static [Node]) -> Walk<Vec<Value>> {
-        let mut values = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            match node {
-                Node::Splat(splat) => match self.maybe(splat.value.as_deref())? {
-                    Value::List(items) => values.extend(items.borrow().iter().cloned()),
-                    Value::Nil => {}
-                    Value::Range(range) => values.extend(self.counted(&range)?),
-                    other => values.push(other),
-                },
-                // Handed over apart from the arguments.
-                Node::BlockPass(_) => {}
-                // `f(**options)` with nothing in it is no argument.
-                Node::Kwargs(hash) => match self.map(&hash.pairs)? {
-                    Value::Map(table) if table.borrow().pairs.is_empty() && !hash.pairs.is_empty() => {}
-                    map => values.push(map),
-                },
-                node => values.push(self.value(node)?),
-            }
-        }
-        self.made(values.len() * size_of::<Value>())?;
-        Ok(values)
-    }
-
-    fn map(&mut self, pairs: &'static [Node]) -> Walk {
-        let mut map = Vec::with_capacity(pairs.len());
-        for pair in pairs {
-            match pair {
-                Node::Pair(pair) => map.push((self.value(&pair.key)?, self.value(&pair.value)?)),
-                Node::Kwsplat(splat) => match self.value(&splat.value)? {
-                    Value::Map(more) => map.extend(more.borrow().pairs.iter().cloned()),
-                    Value::Unknown(reason) => return Ok(Value::Unknown(reason)),
-                    _ => return Ok(Value::unknown("what `**` puts in is no hash")),
-                },
-                _ => return Ok(Value::unknown("this form of a hash is not understood")),
-            }
-        }
-        self.made(map.len() * 2 * size_of::<Value>())?;
-        self.worked(map.len() * map.len() / 64)?;
-        Ok(Value::map(map))
-    }
-
-    /// The text of its parts, or what of it is not known.
-    pub(super) fn interpolated(&mut self, parts: &'static [Node]) -> Walk {
-        let mut text = String::new();
-        for part in parts {
-            let value = self.value(part)?;
-            let part_text = match &value {
-                Value::Record(_) => self.record_text(&value)?,
-                value => value.to_text(),
-            };
-            match (part_text, value.first_unknown()) {
-                (_, Some(unknown)) => return Ok(unknown),
-                (Some(part), None) => text += &part,
-                (None, None) => {
-                    let source = self.source(part);
-                    return Ok(Value::unknown(format!("`{source}` is no text")));
-                }
-            }
-            self.made(text.len() / 8)?;
-        }
-        self.made(text.len())?;
-        Ok(Value::text(text))
-    }
-
-    /// `<<~TEXT`: without the lines' common indentation, which the parser was asked to leave.
-    fn heredoc(&mut self, node: &'static nodes::Heredoc) -> Walk {
-        let Some(source) = self.source_file().filter(|source| parse::is_squiggly(&source.text, node)) else {
-            return self.interpolated(&node.parts);
-        };
-        let body = source.text.get(node.heredoc_body_l.begin..node.heredoc_body_l.end).unwrap_or_default();
-        let indent = parse::indentation(body);
-        let begins: Vec<bool> = node
-            .parts
-            .iter()
-            .map(|part| {
-                let before = part.expression().begin.checked_sub(1);
-                before.is_none_or(|at| source.text.as_bytes().get(at) == Some(&b'\n'))
-            })
-            .collect();
-        let mut text = String::new();
-        for (part, begins) in node.parts.iter().zip(begins) {
-            match part {
-                Node::Str(part) => text += &parse::outdented(&part.value.to_string_lossy(), indent, begins),
-                part => match self.interpolated(std::slice::from_ref(part))? {
-                    Value::Text(part) => text += &part,
-                    other => return Ok(other),
-                },
-            }
-        }
-        self.made(text.len())?;
-        Ok(Value::text(text))
-    }
-
-    fn pattern(&mut self, pattern: &'static nodes::Regexp) -> Walk {
-        let source = self.interpolated(&pattern.parts)?;
-        let options = match pattern.options.as_deref() {
-            Some(Node::RegOpt(options)) => options.options.clone().unwrap_or_default(),
-            _ => String::new(),
-        };
-        Ok(match source.word().map(|source| Pattern::new(source, &options)) {
-            Some(Some(pattern)) => Value::Pattern(Rc::new(pattern)),
-            Some(None) => Value::unknown("this pattern is not understood"),
-            None => source,
-        })
-    }
-
-    fn range(&mut self, first: Option<&'static Node>, last: Option<&'static Node>, open: bool) -> Walk {
-        let (first, last) = (self.maybe(first)?, self.maybe(last)?);
-        match first.first_unknown().or(last.first_unknown()) {
-            Some(unknown) => Ok(unknown),
-            None => Ok(Value::Range(Rc::new((first, last, open)))),
-        }
-    }
-
     /// `config` for the machines' blocks.
     pub(super) fn config(scope: Scope) -> Value {
         Value::Object(Object::Config(scope))
     }
-}
-
-/// `1_000`, `0x1f`, `0644`.
-fn number(written: &str) -> Value {
-    let digits = written.replace('_', "").to_lowercase();
-    let (digits, radix) = match digits.as_str() {
-        text if text.starts_with("0x") => (digits.get(2..), 16),
-        text if text.starts_with("0b") => (digits.get(2..), 2),
-        text if text.starts_with("0o") => (digits.get(2..), 8),
-        text if text.len() > 1 && text.starts_with('0') => (digits.get(1..), 8),
-        text => (Some(text), 10),
-    };
-    i64::from_str_radix(digits.unwrap_or_default(), radix)
-        .map_or_else(|_| Value::unknown("the number is too large"), Value::Int)
 }

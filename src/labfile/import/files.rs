@@ -168,6 +168,11 @@ impl Eval<'_> {
                 Some(_) => Value::unknown("a home folder is another one for everyone"),
                 None => unknown("which file is meant is not known"),
             },
+            ("File" | "IO", "open" | "new") if word(1).is_some_and(|mode| mode.contains(['w', 'a', '+'])) => {
+                unknown("it writes a file of this computer, which lab does not")
+            }
+            ("File" | "IO", "write" | "delete" | "unlink" | "rename" | "chmod" | "symlink")
+            | ("Dir", "mkdir") => unknown("it changes files of this computer, which lab does not"),
             ("File" | "IO" | "Pathname", "read" | "open" | "binread" | "new") => {
                 match (self.file(node, arguments)?, block) {
                     // The text stands for the open file.

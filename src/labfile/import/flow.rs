@@ -1,5 +1,6 @@
 //! Branches, loops and `rescue`; and what is to be known of code that is not run.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use lib_ruby_parser::traverse::visitor::{self, Visitor};
@@ -56,6 +57,7 @@ impl Eval<'_> {
     pub(super) fn left_out(&mut self, node: &'static Node, why: &str) -> Effects {
         let mut effects = Effects::default();
         effects.visit(node);
+        self.add_own_methods(&mut effects);
         // Beyond the limit the next step ends the walk.
         let _ = self.worked(effects.calls);
         let place = self.place(node);
@@ -73,10 +75,31 @@ impl Eval<'_> {
         effects
     }
 
+    /// What the methods would do that such code calls.
+    fn add_own_methods(&self, effects: &mut Effects) {
+        let mut seen = BTreeSet::new();
+        while let Some(name) = effects.called.iter().find(|name| !seen.contains(*name)).cloned() {
+            for (_, method) in self.own.iter().filter(|(key, _)| key.rsplit(['.', '#']).next() == Some(&name))
+            {
+                // Its variables are its own.
+                let mut of_method = Effects::default();
+                if let Some(body) = method.body() {
+                    of_method.visit(body);
+                }
+                effects.defines |= of_method.defines;
+                effects.touches |= of_method.touches;
+                effects.calls += of_method.calls;
+                effects.called.extend(of_method.called);
+            }
+            seen.insert(name);
+        }
+    }
+
     /// Notes that a statement may have made machines.
     pub(super) fn lost_in(&mut self, node: &'static Node, reason: &Reason) {
         let mut effects = Effects::default();
         effects.visit(node);
+        self.add_own_methods(&mut effects);
         if effects.defines {
             let place = self.place(node);
             self.found.lost.get_or_insert((place, reason.why.clone()));
@@ -234,8 +257,9 @@ pub(super) struct Effects {
     pub(super) touches: bool,
     /// It makes machines.
     pub(super) defines: bool,
-    /// How many calls it has.
+    /// How many calls it has, and of what.
     calls: usize,
+    called: BTreeSet<String>,
 }
 
 impl Effects {
@@ -299,6 +323,9 @@ impl Visitor for Effects {
 
     fn on_send(&mut self, node: &nodes::Send) {
         self.calls += 1;
+        if !self.called.contains(&node.method_name) {
+            self.called.insert(node.method_name.clone());
+        }
         match node.method_name.as_str() {
             "define" => {
                 self.defines = true;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::eval::{Eval, Stop, Walk};
 use super::methods::{compare, succeeding};
-use super::value::{Map, Proc, Reason, Table, Value};
+use super::value::{Proc, Reason, Table, Value};
 
 /// The most rounds of a counted loop.
 const LOOP_MAX: u64 = 10_000;
@@ -160,7 +160,7 @@ impl Eval<'_> {
         }
     }
 
-    fn test(&mut self, block: &Rc<Proc>, item: &Value) -> Walk<Result<bool, Value>> {
+    pub(super) fn test(&mut self, block: &Rc<Proc>, item: &Value) -> Walk<Result<bool, Value>> {
         let value = self.call(block, vec![item.clone()], false)?;
         Ok(value.truth().ok_or(value))
     }
@@ -390,91 +390,5 @@ impl Eval<'_> {
             "max" => sorted.last().cloned().unwrap_or(Value::Nil),
             _ => Value::list(sorted),
         })
-    }
-
-    /// What is special of maps; `None` for what is as with lists of pairs.
-    fn iterate_map(
-        &mut self,
-        receiver: &Value,
-        table: &Map,
-        method: &str,
-        arguments: &[Value],
-        block: &Rc<Proc>,
-    ) -> Walk<Option<Value>> {
-        let pairs = table.borrow().pairs.clone();
-        let plain = method.strip_suffix('!').unwrap_or(method);
-        let changed = match plain {
-            "each_pair" => return self.iterate(receiver, "each", &[], block, true).map(Some),
-            "each_key" | "each_value" => {
-                for (key, value) in pairs {
-                    let one = if method == "each_key" { key } else { value };
-                    match self.call(block, vec![one], true) {
-                        Err(Stop::Break(value)) => return Ok(Some(value)),
-                        other => drop(other?),
-                    }
-                }
-                return Ok(Some(receiver.clone()));
-            }
-            "fetch" | "delete" => {
-                let key = arguments.first().cloned().unwrap_or(Value::Nil);
-                let known = match method {
-                    "delete" => table.borrow_mut().remove(&key),
-                    _ => table.borrow().get(&key),
-                };
-                return match (known, key.first_unknown()) {
-                    (_, Some(unknown)) => Ok(Some(unknown)),
-                    (Some(value), None) => Ok(Some(value)),
-                    (None, None) => self.call(block, vec![key], false).map(Some),
-                };
-            }
-            "transform_values" | "transform_keys" => {
-                let mut changed = Vec::with_capacity(pairs.len());
-                for (key, value) in pairs {
-                    changed.push(match plain {
-                        "transform_values" => (key, self.call(block, vec![value], false)?),
-                        _ => (self.call(block, vec![key], false)?, value),
-                    });
-                }
-                changed
-            }
-            "select" | "filter" | "reject" | "delete_if" | "keep_if" => {
-                let wanted = !matches!(plain, "reject" | "delete_if");
-                let mut kept = Vec::new();
-                for (key, value) in pairs {
-                    match self.test(block, &Value::pair(key.clone(), value.clone()))? {
-                        Ok(is) if is == wanted => kept.push((key, value)),
-                        Ok(_) => {}
-                        Err(unknown) => return Ok(Some(unknown)),
-                    }
-                }
-                kept
-            }
-            "merge" | "update" => {
-                let mut merged = pairs;
-                for more in arguments {
-                    for (key, value) in more.pairs() {
-                        match merged.iter().position(|(known, _)| known.same(&key) == Some(true)) {
-                            Some(at) => {
-                                let Some(old) = merged.get(at).map(|(_, old)| old.clone()) else { continue };
-                                let value = self.call(block, vec![key.clone(), old, value], false)?;
-                                if let Some(pair) = merged.get_mut(at) {
-                                    pair.1 = value;
-                                }
-                            }
-                            None => merged.push((key, value)),
-                        }
-                    }
-                }
-                merged
-            }
-            "find_all" => return Ok(None),
-            _ => return Ok(None),
-        };
-        self.made(changed.len() * 2 * size_of::<Value>())?;
-        if plain != method || matches!(plain, "delete_if" | "keep_if" | "update") {
-            table.borrow_mut().pairs = changed;
-            return Ok(Some(receiver.clone()));
-        }
-        Ok(Some(Value::map(changed)))
     }
 }

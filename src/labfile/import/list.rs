@@ -181,9 +181,9 @@ impl Eval<'_> {
                     if let Some(unknown) = item.first_unknown() {
                         return Ok(Some(unknown));
                     }
-                    match item.to_text() {
-                        Some(word) => words.push(word),
-                        None => match self.record_text(item)? {
+                    match self.said_by_itself(item.clone())? {
+                        unknown @ Value::Unknown(_) => return Ok(Some(unknown)),
+                        item => match item.to_text() {
                             Some(word) => words.push(word),
                             None => return Ok(None),
                         },

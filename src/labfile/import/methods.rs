@@ -49,7 +49,7 @@ impl Eval<'_> {
                     },
                 },
                 Value::Pattern(_) => self.pattern_method(receiver, method, arguments)?,
-                Value::Matched(matched) => super::text::matched_method(matched, method, arguments),
+                Value::Matched(matched) => super::matching::matched_method(matched, method, arguments),
                 Value::Int(_) | Value::Float(_) => self.number_method(receiver, method, arguments)?,
                 Value::List(items) => self.list_method(items, method, arguments)?,
                 Value::Map(table) => self.map_method(table, method, arguments)?,
@@ -106,6 +106,7 @@ impl Eval<'_> {
                 | "unicode_normalize" | "scrub" | "b",
                 _,
             ) => Some(receiver.clone()),
+            ("+@" | "-@", []) if matches!(receiver, Value::Text(_)) => Some(receiver.clone()),
             ("frozen?", []) => Some(Value::Bool(false)),
             ("dup" | "clone" | "deep_dup", _) => Some(match receiver {
                 Value::List(items) => Value::list(items.borrow().clone()),
@@ -163,145 +164,6 @@ impl Eval<'_> {
             },
             _ => None,
         })
-    }
-
-    fn number_method(&mut self, receiver: &Value, method: &str, arguments: &[Value]) -> Walk<Option<Value>> {
-        let whole = |number: Option<i64>| number.map(Value::Int);
-        if let (Value::Int(a), [Value::Int(b)]) = (receiver, arguments) {
-            let value = match method {
-                "+" => whole(a.checked_add(*b)),
-                "-" => whole(a.checked_sub(*b)),
-                "*" => whole(a.checked_mul(*b)),
-                "/" | "div" => whole(
-                    a.checked_div(*b).map(|q| if a % b != 0 && (a < &0) != (b < &0) { q - 1 } else { q }),
-                ),
-                "%" | "modulo" => {
-                    whole(a.checked_rem(*b).map(|r| if r != 0 && (r < 0) != (b < &0) { r + b } else { r }))
-                }
-                "fdiv" => Some(Value::Float(*a as f64 / *b as f64)),
-                "divmod" if *b > 0 => {
-                    Some(Value::pair(Value::Int(a.div_euclid(*b)), Value::Int(a.rem_euclid(*b))))
-                }
-                "**" | "pow" => whole(u32::try_from(*b).ok().and_then(|b| a.checked_pow(b))),
-                "&" => Some(Value::Int(a & b)),
-                "|" => Some(Value::Int(a | b)),
-                "^" => Some(Value::Int(a ^ b)),
-                "<<" => whole(u32::try_from(*b).ok().filter(|b| *b < 62).and_then(|b| a.checked_mul(1 << b))),
-                ">>" => whole(u32::try_from(*b).ok().filter(|b| *b < 64).map(|b| a >> b)),
-                "upto" if a <= b => {
-                    return Ok(Some(Value::list(self.counted(&(Value::Int(*a), Value::Int(*b), false))?)));
-                }
-                "downto" if a >= b => {
-                    let mut numbers = self.counted(&(Value::Int(*b), Value::Int(*a), false))?;
-                    numbers.reverse();
-                    return Ok(Some(Value::list(numbers)));
-                }
-                "upto" | "downto" => Some(Value::list(Vec::new())),
-                "to_s" if (2..=36).contains(b) => {
-                    u32::try_from(*b).ok().map(|radix| Value::text(in_radix(*a, radix)))
-                }
-                "rjust" | "ljust" => None,
-                _ => None,
-            };
-            if value.is_some() {
-                return Ok(value);
-            }
-        }
-        let order = |other: &Value| compare(receiver, other);
-        Ok(match (method, arguments) {
-            ("times", []) => {
-                let range = (Value::Int(0), receiver.clone(), true);
-                Some(Value::list(self.counted(&range)?))
-            }
-            ("step", [last, step]) => Some(self.stepped(receiver, last, step)?),
-            ("<", [other]) => order(other).map(|order| Value::Bool(order == Ordering::Less)),
-            (">", [other]) => order(other).map(|order| Value::Bool(order == Ordering::Greater)),
-            ("<=", [other]) => order(other).map(|order| Value::Bool(order != Ordering::Greater)),
-            (">=", [other]) => order(other).map(|order| Value::Bool(order != Ordering::Less)),
-            ("to_i" | "to_int" | "truncate", []) => whole(receiver.number()),
-            ("ord", []) => Some(receiver.clone()),
-            ("chr", []) => receiver
-                .number()
-                .and_then(|n| u8::try_from(n).ok())
-                .filter(u8::is_ascii)
-                .map(|n| Value::text(char::from(n).to_string())),
-            ("to_f", []) => receiver.float().map(Value::Float),
-            ("floor" | "ceil" | "round", []) => match receiver {
-                Value::Float(number) if number.abs() < 1e15 => Some(Value::Int(match method {
-                    "floor" => number.floor(),
-                    "ceil" => number.ceil(),
-                    _ => number.round(),
-                } as i64)),
-                Value::Int(_) => Some(receiver.clone()),
-                _ => None,
-            },
-            ("round", [Value::Int(digits)]) if (0..10).contains(digits) => match receiver {
-                Value::Float(number) => {
-                    let by = 10_f64.powi(i32::try_from(*digits).unwrap_or(0));
-                    Some(Value::Float((number * by).round() / by))
-                }
-                other => Some(other.clone()),
-            },
-            ("succ" | "next", []) => whole(receiver.number().and_then(|n| n.checked_add(1))),
-            ("pred", []) => whole(receiver.number().and_then(|n| n.checked_sub(1))),
-            ("abs", []) => match receiver {
-                Value::Int(number) => whole(number.checked_abs()),
-                other => other.float().map(|number| Value::Float(number.abs())),
-            },
-            ("-@", []) => match receiver {
-                Value::Int(number) => whole(number.checked_neg()),
-                other => other.float().map(|number| Value::Float(-number)),
-            },
-            ("+@", []) => Some(receiver.clone()),
-            ("zero?", []) => receiver.float().map(|number| Value::Bool(number == 0.0)),
-            ("positive?", []) => receiver.float().map(|number| Value::Bool(number > 0.0)),
-            ("negative?", []) => receiver.float().map(|number| Value::Bool(number < 0.0)),
-            ("even?", []) => receiver.number().map(|number| Value::Bool(number % 2 == 0)),
-            ("odd?", []) => receiver.number().map(|number| Value::Bool(number % 2 != 0)),
-            ("integer?", []) => Some(Value::Bool(matches!(receiver, Value::Int(_)))),
-            ("[]", [Value::Int(bit)]) => u32::try_from(*bit)
-                .ok()
-                .filter(|bit| *bit < 63)
-                .and_then(|bit| Some(Value::Int((receiver.number()? >> bit) & 1))),
-            ("digits", []) => receiver.number().filter(|number| *number >= 0).map(|number| {
-                Value::list(
-                    number
-                        .to_string()
-                        .bytes()
-                        .rev()
-                        .map(|digit| Value::Int(i64::from(digit - b'0')))
-                        .collect(),
-                )
-            }),
-            ("+" | "-" | "*" | "/" | "**" | "%" | "fdiv", [other]) => match (receiver.float(), other.float())
-            {
-                (Some(a), Some(b)) => Some(Value::Float(match method {
-                    "+" => a + b,
-                    "-" => a - b,
-                    "*" => a * b,
-                    "**" => a.powf(b),
-                    "%" => a.rem_euclid(b),
-                    _ => a / b,
-                })),
-                _ => None,
-            },
-            _ => None,
-        })
-    }
-
-    /// From one number in steps to another.
-    pub(super) fn stepped(&mut self, first: &Value, last: &Value, step: &Value) -> Walk {
-        let (Value::Int(first), Value::Int(last), Value::Int(step)) = (first, last, step) else {
-            return Ok(Value::unknown("`step` is not run on these"));
-        };
-        let mut numbers = Vec::new();
-        let mut number = *first;
-        while *step != 0 && ((*step > 0 && number <= *last) || (*step < 0 && number >= *last)) {
-            self.worked(1)?;
-            numbers.push(Value::Int(number));
-            number = number.saturating_add(*step);
-        }
-        Ok(Value::list(numbers))
     }
 
     fn range_method(
@@ -398,116 +260,6 @@ pub(super) fn succeeding(word: &str) -> String {
     letters.into_iter().collect()
 }
 
-fn in_radix(number: i64, radix: u32) -> String {
-    let mut digits = Vec::new();
-    let mut rest = number.unsigned_abs();
-    loop {
-        let digit = u32::try_from(rest % u64::from(radix)).unwrap_or(0);
-        digits.push(char::from_digit(digit, radix).unwrap_or('?'));
-        rest /= u64::from(radix);
-        if rest == 0 {
-            break;
-        }
-    }
-    if number < 0 {
-        digits.push('-');
-    }
-    digits.iter().rev().collect()
-}
-
-/// `"web%02d" % 3`: flags, width and precision; `%{name}` and `%<name>d` of a map.
-pub(super) fn formatted(format: &str, values: &[Value]) -> Option<String> {
-    let named = values.first();
-    let mut values = values.iter();
-    let mut text = String::new();
-    let mut rest = format;
-    while let Some((before, after)) = rest.split_once('%') {
-        text += before;
-        if let Some(after) = after.strip_prefix('{') {
-            let (name, after) = after.split_once('}')?;
-            text += &named?.get(name)?.to_text()?;
-            rest = after;
-            continue;
-        }
-        let mut letters = after.chars().peekable();
-        let (mut flags, mut width, mut precision) = (String::new(), String::new(), None);
-        let mut own = None;
-        loop {
-            match *letters.peek()? {
-                c @ ('-' | '+' | ' ' | '#') => flags.push(c),
-                '0' if width.is_empty() && precision.is_none() => flags.push('0'),
-                c if c.is_ascii_digit() && precision.is_none() => width.push(c),
-                c if c.is_ascii_digit() => precision.get_or_insert_with(String::new).push(c),
-                '.' => precision = Some(String::new()),
-                '<' => {
-                    letters.next();
-                    let name: String = letters.by_ref().take_while(|c| *c != '>').collect();
-                    own = Some(named?.get(&name)?);
-                    continue;
-                }
-                _ => break,
-            }
-            letters.next();
-        }
-        let kind = letters.next()?;
-        let mut value = || own.clone().or_else(|| values.next().cloned());
-        let digits = |least: usize, written: String| match written.strip_prefix('-') {
-            Some(plain) => format!("-{plain:0>least$}"),
-            None => format!("{written:0>least$}"),
-        };
-        let precision: Option<usize> = match precision {
-            Some(digits) => Some(digits.parse().unwrap_or(0)),
-            None => None,
-        };
-        let size: usize = if width.is_empty() { 0 } else { width.parse().ok()? };
-        if size > 1_000 || precision.is_some_and(|precision| precision > 100) {
-            return None;
-        }
-        let written = match kind {
-            '%' => "%".to_owned(),
-            's' => {
-                let text = value()?.to_text()?;
-                match precision {
-                    Some(most) => text.chars().take(most).collect(),
-                    None => text,
-                }
-            }
-            'd' | 'i' | 'u' => digits(precision.unwrap_or(0), value()?.number()?.to_string()),
-            'x' => in_radix(value()?.number()?, 16),
-            'X' => in_radix(value()?.number()?, 16).to_uppercase(),
-            'o' => in_radix(value()?.number()?, 8),
-            'b' => in_radix(value()?.number()?, 2),
-            'f' => {
-                let value = value()?;
-                let number = value.float().or_else(|| value.word()?.parse().ok())?;
-                format!("{number:.*}", precision.unwrap_or(6))
-            }
-            'p' => value()?.inspect()?,
-            _ => return None,
-        };
-        let written = if flags.contains('+') && matches!(kind, 'd' | 'i' | 'f') && !written.starts_with('-') {
-            format!("+{written}")
-        } else {
-            written
-        };
-        text += &match () {
-            () if flags.contains('-') => format!("{written:<size$}"),
-            () if flags.contains('0') && kind != 's' => {
-                digits(size - usize::from(written.starts_with('-') && size > 0), written)
-            }
-            () => format!("{written:>size$}"),
-        };
-        rest = letters_rest(after, letters.count());
-    }
-    Some(text + rest)
-}
-
-/// The last `count` letters of a text.
-fn letters_rest(text: &str, count: usize) -> &str {
-    let skip = text.chars().count().saturating_sub(count);
-    text.char_indices().nth(skip).map_or("", |(at, _)| text.get(at..).unwrap_or_default())
-}
-
 /// What `[…]` of something with `length` items means: where it begins, and how many.
 pub(super) fn slice(length: usize, arguments: &[Value]) -> Option<Option<(usize, usize)>> {
     let length = i64::try_from(length).ok()?;
@@ -539,16 +291,6 @@ pub(super) fn slice(length: usize, arguments: &[Value]) -> Option<Option<(usize,
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_written_as_by_sprintf() {
-        let list = [Value::Int(7), Value::text("x"), Value::Float(1.5)];
-        assert_eq!(formatted("%02d|%-3s|%.2f|%%", &list).unwrap(), "07|x  |1.50|%");
-        assert_eq!(formatted("%5.1f|%05d", &[Value::Float(2.25), Value::Int(-42)]).unwrap(), "  2.2|-0042");
-        let map = [Value::map(vec![(Value::symbol("n"), Value::Int(3))])];
-        assert_eq!(formatted("web%{n}-%<n>03d", &map).unwrap(), "web3-003");
-        assert_eq!(formatted("%d", &[]), None);
-    }
 
     #[test]
     fn words_follow_each_other() {

@@ -116,22 +116,15 @@ impl Eval<'_> {
         let flag = value.truth().unwrap_or(false);
         let mut note = None;
         match (key, text) {
-            (
-                "type"
-                | "keep_color"
-                | "upload_path"
-                | "binary"
-                | "powershell_elevated_interactive"
-                | "sensitive"
-                | "communicator_required",
-                _,
-            ) => {}
+            ("type" | "keep_color" | "upload_path" | "binary" | "sensitive" | "communicator_required", _) => {
+            }
             ("inline", Some(text)) => {
                 self.made(text.len())?;
                 self.change(scope, at, |provisioner| provisioner.inline = Some(text));
             }
             ("path", Some(text)) => {
-                if text.to_lowercase().ends_with(".ps1") {
+                let file = text.to_lowercase();
+                if [".ps1", ".psm1", ".bat", ".cmd"].iter().any(|end| file.ends_with(end)) {
                     self.is_windows(node, scope);
                 }
                 self.change(scope, at, |provisioner| provisioner.path = Some(text));
@@ -141,6 +134,7 @@ impl Eval<'_> {
             ("destination", Some(text)) => {
                 self.change(scope, at, |provisioner| provisioner.destination = Some(text));
             }
+            ("powershell_args" | "powershell_elevated_interactive", _) => self.is_windows(node, scope),
             ("preserve_order", _) => self.change(scope, at, |provisioner| provisioner.keeps_order = flag),
             ("privileged", _) => self.change(scope, at, |provisioner| provisioner.user = !flag),
             ("run", Some(when)) => match when.as_str() {

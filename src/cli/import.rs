@@ -51,7 +51,14 @@ pub(super) fn import(app: &App, file: &Path, print: bool) -> Result<Status> {
     let shown = path.strip_prefix(&dir).unwrap_or(&path).display().to_string();
     let known = Catalogue::load(None)?;
     let knows_box = |name: &str| known.get(name).is_some_and(|entry| !entry.versions.is_empty());
-    let around = Around { dir: folder, prefix: &prefix, shown: &shown, knows_box: &knows_box };
+    let environment = |name: &str| std::env::var(name).ok();
+    let around = Around {
+        dir: folder,
+        prefix: &prefix,
+        shown: &shown,
+        environment: &environment,
+        knows_box: &knows_box,
+    };
     let Imported { text, machines, notes } = convert(&path, &around)?;
     let written = if print { None } else { Some(init::write_new(&dir, &text)?) };
     if app.ui.json {

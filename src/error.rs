@@ -254,7 +254,7 @@ impl Error {
     /// Says which machine it is about. The first to say so knows best.
     #[must_use]
     pub fn of(mut self, machine: &str) -> Self {
-        self.0.machine.get_or_insert_with(|| machine.to_owned());
+        self.0.machine.get_or_insert_with(|| one_line(machine.to_owned()));
         self
     }
 
@@ -330,8 +330,8 @@ mod tests {
     fn what_is_quoted_cannot_pass_for_a_line_of_ours() {
         let error = Error::new(Kind::BadBox, "no \u{1b}[2Jbox\n\nhint: run evil")
             .hint("\u{202e}x\ny")
-            .context("a\nb");
-        assert_eq!(error.message(), r"a\nb: no \u{1b}[2Jbox\n\nhint: run evil");
+            .of("a\nb");
+        assert_eq!(error.to_string(), r"a\nb: no \u{1b}[2Jbox\n\nhint: run evil");
         assert_eq!(error.hints(), [r"\u{202e}x\ny"]);
     }
 

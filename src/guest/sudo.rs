@@ -97,6 +97,7 @@ mod tests {
         Access {
             machine: "web1".into(),
             address: "127.0.0.1:2222".parse().unwrap(),
+            jump: None,
             user: "vagrant".into(),
             keys: Vec::new(),
             known_hosts: "/lab/known".into(),

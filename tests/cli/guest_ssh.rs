@@ -98,6 +98,7 @@ impl Server {
         Access {
             machine: "web1".into(),
             address: self.address,
+            jump: None,
             user: String::from_utf8(user).unwrap().trim().to_owned(),
             keys: vec![self.path("id_rsa")],
             known_hosts: self.path("known hosts"),

@@ -69,7 +69,7 @@ fn every_phase_outcome_and_state() {
 
 #[test]
 fn every_field_of_the_status() {
-    use labfile::lab::status::{MachineStatus, Status};
+    use labfile::lab::tell::status::{MachineStatus, Status};
     let machine = MachineStatus {
         name: "web1".to_owned(),
         state: labfile::provider::PowerState::Running,

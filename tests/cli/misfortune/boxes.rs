@@ -32,7 +32,7 @@ fn files_that_are_no_boxes() {
         assert!(!lab.dir().join(".lab").exists(), "a lab was begun");
     };
     std::fs::write(&path, "This is no box.\n").unwrap();
-    refused("of no kind that is known", "an archive as Vagrant makes them");
+    refused("it is a text", "ends in .box");
     std::fs::write(&path, "").unwrap();
     refused("", "");
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

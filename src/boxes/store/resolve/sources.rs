@@ -166,7 +166,7 @@ impl Store {
             }
             (true, None) => (Kind::BoxNotFound, format!("the box {name} has not been added yet")),
             (false, _) => {
-                (Kind::Download, format!("the box {name} could not be had from any of its sources"))
+                (Kind::Download, format!("no source of the box {name} worked"))
             }
         };
         let mut error =

@@ -189,7 +189,9 @@ impl<'d> Reader<'d> {
         match said {
             Some(memory @ 4..=1_048_576) => memory,
             Some(other) => {
-                self.note(format!("the OVF says {other} MiB of memory, which cannot be right: {DEFAULT_MEMORY} MiB are used"));
+                self.note(format!(
+                    "the OVF says {other} MiB of memory, which cannot be right: {DEFAULT_MEMORY} MiB are used"
+                ));
                 DEFAULT_MEMORY
             }
             None => {

@@ -50,7 +50,7 @@ impl Pin {
     /// Whether it is what a Labfile means by a name and a `box_version`.
     fn is_of(&self, name: &str, wanted: Option<&str>) -> bool {
         // A name that is an address was written down without its password.
-        self.name == without_credentials(name) && self.wanted.as_deref() == wanted
+        without_credentials(&self.name) == without_credentials(name) && self.wanted.as_deref() == wanted
     }
 }
 

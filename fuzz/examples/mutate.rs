@@ -4,8 +4,9 @@
 //! mended after a change, or else hardly one would get past it.
 //!
 //! Usage: `cargo run --release --example mutate -- TARGET SECONDS [SEED]`. An input that makes a target panic, or
-//! takes it longer than `FUZZ_LIMIT` seconds (10), is left in `artifacts/TARGET/`. So is the input of the last run
-//! where the whole process was ended, as by a limit on its memory (`scripts/fuzz` sets one).
+//! takes it longer than `FUZZ_LIMIT` seconds (10), is left in `artifacts/TARGET/`. Where the
+//! whole process was ended, as by a limit on its memory (`scripts/fuzz` sets one), the input of the last run is
+//! `/dev/shm/lab-fuzz-TARGET-SEED`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,7 +38,10 @@ fn main() {
     corpus.sort();
     let folder = here.join("artifacts").join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    let (current, clock) = (folder.join(format!("mutate-{seed}-last")), Clock::new());
+    // In memory, where there is such a folder: it is written before every run.
+    let memory = Path::new("/dev/shm");
+    let near = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let (current, clock) = (near.join(format!("lab-fuzz-{name}-{seed}")), Clock::new());
     clock.watch(name, &folder, &current, seed);
     let mut random = Random(seed);
     let (started, mut count, mut slowest) = (Instant::now(), 0u64, Duration::ZERO);
@@ -65,13 +69,19 @@ fn main() {
         slowest = slowest.max(begin.elapsed());
         if result.is_err() {
             let path = folder.join(format!("mutate-{seed}-{count}"));
-            std::fs::rename(&current, &path).unwrap();
+            keep(&current, &path);
             println!("{name}: found {}", path.display());
             std::process::exit(1);
         }
     }
     std::fs::remove_file(&current).unwrap();
     println!("{name}: {count} runs in {} s, the slowest took {} ms", started.elapsed().as_secs(), slowest.as_millis());
+}
+
+/// Moves an input to where the findings are.
+fn keep(current: &Path, to: &Path) {
+    std::fs::copy(current, to).unwrap();
+    let _ = std::fs::remove_file(current);
 }
 
 /// Looks to it that no run takes too long.
@@ -105,7 +115,7 @@ impl Clock {
             let begun = clock.begun.load(Ordering::SeqCst);
             let now = clock.zero.elapsed().as_millis() as u64;
             if begun > 0 && now.saturating_sub(begun) > most.as_millis() as u64 {
-                std::fs::rename(&current, &slow).unwrap();
+                keep(&current, &slow);
                 println!("{name}: took longer than {} s: {}", most.as_secs(), slow.display());
                 std::process::exit(1);
             }

@@ -81,7 +81,6 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("#cloud-config", "a cloud-init configuration", NOT_A_BOX),
     ("magnet:", "a magnet link", DOWNLOADER),
     ("[internetshortcut]", "a shortcut to an address", DOWNLOADER),
-    ("from ", "a recipe for containers", NOT_A_BOX),
     (
         "vagrant.configure",
         "a Vagrantfile",

@@ -6,6 +6,7 @@ use std::fs::Metadata;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::address::without_credentials;
 use super::download::Facts;
 use super::layout::Layout;
 use super::source::Source;
@@ -89,13 +90,22 @@ impl Index {
     /// The index as it is; an empty one where there is none.
     pub(super) fn read(layout: &Layout) -> Result<Self> {
         match versioned::read(&layout.index(), VERSION) {
-            Ok(index) => Ok(index.unwrap_or_else(Index::new)),
+            Ok(index) => Ok(index.map_or_else(Index::new, Index::without_secrets)),
             Err(error) if error.kind() == Kind::StateDamaged => Err(error.hint(format!(
                 "delete {}: the boxes stay, their names are given anew by `lab box add`",
                 layout.index().display()
             ))),
             Err(error) => Err(error),
         }
+    }
+
+    /// The index without the passwords and tokens that lab wrote down until 0.1.
+    fn without_secrets(self) -> Self {
+        let urls = self.urls.into_iter().map(|(url, digest)| (without_credentials(&url), digest)).collect();
+        let facts = self.facts.into_iter().map(|(url, facts)| (without_credentials(&url), facts)).collect();
+        let origins =
+            self.origins.into_iter().map(|(digest, from)| (digest, without_credentials(&from))).collect();
+        Index { urls, facts, origins, ..self }
     }
 
     /// Changes the index; several processes take turns.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::address::without_credentials;
 use super::hardware::Hardware;
 use super::image::{BoxImage, Login};
 use super::layout::{FILES, MANIFEST, MANIFEST_SET_ASIDE};
@@ -96,9 +97,12 @@ impl Manifest {
             Kind::StateDamaged => error.hint(MEND),
             _ => error,
         };
-        let Some(manifest) = versioned::read::<Manifest>(&dir.join(MANIFEST), VERSION).map_err(mend)? else {
+        let Some(mut manifest) = versioned::read::<Manifest>(&dir.join(MANIFEST), VERSION).map_err(mend)?
+        else {
             return if dir.exists() { Err(incomplete(dir, MANIFEST)) } else { Ok(None) };
         };
+        // Earlier releases wrote passwords down, too.
+        manifest.source = without_credentials(&manifest.source);
         let names = manifest.files.keys().chain([&manifest.disk]).chain(&manifest.key);
         if !names.into_iter().all(|name| is_plain(name)) {
             let message = format!("{} names a file outside of the box", dir.join(MANIFEST).display());

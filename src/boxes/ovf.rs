@@ -189,7 +189,9 @@ impl<'d> Reader<'d> {
         match said {
             Some(memory @ 4..=1_048_576) => memory,
             Some(other) => {
-                self.note(format!("{other} MiB of memory cannot be meant: {DEFAULT_MEMORY} MiB"));
+                self.note(format!(
+                    "the OVF says {other} MiB of memory, which cannot be right: {DEFAULT_MEMORY} MiB are used"
+                ));
                 DEFAULT_MEMORY
             }
             None => {
@@ -204,7 +206,7 @@ impl<'d> Reader<'d> {
         match item.and_then(|item| item.quantity).unwrap_or(1) {
             cpus @ 1..=256 => u32::try_from(cpus).unwrap_or(1),
             other => {
-                self.note(format!("{other} CPUs cannot be meant: 1"));
+                self.note(format!("the OVF says {other} CPUs, which cannot be right: 1 is used"));
                 1
             }
         }

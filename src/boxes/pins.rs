@@ -50,7 +50,7 @@ impl Pin {
     /// Whether it is what a Labfile means by a name and a `box_version`.
     fn is_of(&self, name: &str, wanted: Option<&str>) -> bool {
         // A name that is an address was written down without its password.
-        self.name == without_credentials(name) && self.wanted.as_deref() == wanted
+        without_credentials(&self.name) == without_credentials(name) && self.wanted.as_deref() == wanted
     }
 }
 
@@ -104,7 +104,7 @@ impl Pins {
         let file: File = toml::from_str(&text).map_err(damaged)?;
         if let Some(pin) = file.boxes.iter().find(|pin| !crate::digest::is_digest(&pin.sha256)) {
             let message =
-                format!("{}: the sha256 of {:?} is none: {:?}", path.display(), pin.name, pin.sha256);
+                format!("{}: the sha256 of {:?} is not a sha256: {:?}", path.display(), pin.name, pin.sha256);
             return Err(Error::new(Kind::StateDamaged, message).hint("it has 64 digits, in small letters"));
         }
         Ok(Pins { boxes: file.boxes })

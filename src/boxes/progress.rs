@@ -36,7 +36,7 @@ impl Phase {
             Phase::Asking => "asking where it is",
             Phase::Downloading => "downloading",
             Phase::Retrying => "the network failed; trying again",
-            Phase::NextSource => "it cannot be had there; trying its next source",
+            Phase::NextSource => "this source failed; trying the next one",
             Phase::Unprotected => {
                 "fetched over plain http without a checksum from elsewhere: anybody on the way could read or forge it"
             }

@@ -155,7 +155,7 @@ impl Provider {
         let sum = Checksum::new(&kind, &sum).ok_or_else(|| {
             Error::new(
                 Kind::BadBox,
-                format!("the checksum of {:?} is none: {kind:?} {sum:?}", without_credentials(&self.url)),
+                format!("the checksum of {:?} is not one: {kind:?} {sum:?}", without_credentials(&self.url)),
             )
             .hint("tell whoever publishes the box, or choose another version")
         })?;

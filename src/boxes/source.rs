@@ -37,7 +37,8 @@ impl Source {
                 Ok(Source::File(PathBuf::from(percent_decoded(path)?)))
             }
             Some((scheme, _)) => {
-                let message = format!("boxes cannot be had by {scheme:?}: {:?}", without_credentials(text));
+                let message =
+                    format!("lab cannot fetch boxes by {scheme:?}: {:?}", without_credentials(text));
                 Err(Error::new(Kind::BoxNotFound, message).hint("http, https and file addresses work"))
             }
             None => match text.strip_prefix("file:") {

@@ -279,7 +279,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<CatalogueBox> {
             })
         };
         if !is_sum(&source.sha256, Algorithm::Sha256) || !is_sum(&source.sha512, Algorithm::Sha512) {
-            return Err(wrong("a checksum is none".to_owned()));
+            return Err(wrong("a checksum is not of its kind".to_owned()));
         }
         match (&source.url, &source.registry) {
             (Some(url), None) => {

@@ -45,7 +45,7 @@ pub(super) fn check(dir: &Path, unpacked: &Unpacked, task: &mut Task<'_>) -> Res
             }
         }
         if strange > 0 {
-            notes.push(format!("{name}: {strange} of its sums are of no kind that is known"));
+            notes.push(format!("{name}: lab does not know the kind of {strange} of its sums"));
         }
     }
     for (file, (expected, name)) in promised {
@@ -124,6 +124,6 @@ mod tests {
     #[test]
     fn what_is_not_understood_of_a_manifest_is_said() {
         let notes = checked("CRC32(disk.vmdk)= 352441c2\nSHA1(disk.vmdk)= 12\nnonsense\n").unwrap();
-        assert_eq!(notes, ["box.mf: 2 of its sums are of no kind that is known"]);
+        assert_eq!(notes, ["box.mf: lab does not know the kind of 2 of its sums"]);
     }
 }

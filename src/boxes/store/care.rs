@@ -155,7 +155,7 @@ impl Store {
             verified.files += 1;
             verified.bytes += sum.size;
             if found != sum.sha256 {
-                verified.problems.push(format!("{name} is not what it was: its sha256 is {found}"));
+                verified.problems.push(format!("{name} has changed: its sha256 is {found}"));
             }
         }
         for name in names_in(&files)?.difference(&manifest.files.keys().cloned().collect()) {

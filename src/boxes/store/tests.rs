@@ -426,11 +426,10 @@ fn a_password_in_an_address_is_sent_and_kept_nowhere() {
     let mut folders = vec![fixture.home.clone()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
-            match entry.file_type().unwrap().is_dir() {
-                true => folders.push(entry.path()),
-                false => {
-                    all.push(String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()).into_owned())
-                }
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                all.push(String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()).into_owned());
             }
         }
     }
@@ -458,4 +457,24 @@ fn what_could_be_forged_on_the_way_is_said() {
     assert_eq!(phases(Expected::default())[0], Phase::Unprotected);
     assert_eq!(phases(weak), [Phase::WeakChecksum, Phase::Unprotected]);
     assert_eq!(phases(Expected::sha256(&digest::of_bytes(&a_box("net"))))[0], Phase::Downloading);
+}
+
+#[test]
+fn a_password_that_an_earlier_release_wrote_down_is_not_shown_and_goes() {
+    let fixture = Fixture::new();
+    let server = BoxServer::of(a_box("net"));
+    let url = server.url("/a.box");
+    let image = fixture.resolve(&url).unwrap().0;
+    let (index, manifest) = (
+        fixture.home.join("boxes/index.json"),
+        image.dir.parent().unwrap().join(crate::boxes::layout::MANIFEST),
+    );
+    for path in [&index, &manifest] {
+        let text = std::fs::read_to_string(path).unwrap().replace("http://", "http://me:hunter2@");
+        std::fs::write(path, text).unwrap();
+    }
+    assert_eq!(fixture.store.list().unwrap()[0].manifest.as_ref().unwrap().source, url);
+    assert_eq!(fixture.resolve(&url).unwrap(), (image.clone(), vec![]));
+    fixture.store.give_name("net", &image, false).unwrap();
+    assert!(!std::fs::read_to_string(&index).unwrap().contains("hunter2"));
 }

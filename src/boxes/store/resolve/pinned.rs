@@ -142,11 +142,11 @@ impl Store {
                 .detail(format!("its sha256 should be {}", pin.sha256))
                 .detail(format!("              and is {other}"))
                 .hint(format!("get the right one from whoever has it: lab box add --force {name} FILE"))
-                .hint(format!("if the one that is here is meant: lab box update {name}")));
+                .hint(format!("to use the box that is here from now on: lab box update {name}")));
         }
         let (kind, message) = match failures.is_empty() {
             true => (Kind::BoxNotFound, format!("the box {name} that Labfile.lock names is not here")),
-            false => (Kind::Download, format!("the box {name} that Labfile.lock names could not be had")),
+            false => (Kind::Download, format!("no source has the box {name} that Labfile.lock names")),
         };
         let error = failures.iter().fold(Error::new(kind, message), |error, one| error.detail(one.message()));
         Ok(error
@@ -161,7 +161,7 @@ fn held(error: Error, name: &str) -> Error {
     match error.kind() {
         Kind::BoxChecksum => error
             .detail("Labfile.lock holds this lab to it")
-            .hint(format!("if the other one is meant: lab box update {name}")),
+            .hint(format!("to use the other box from now on: lab box update {name}")),
         _ => error,
     }
 }

@@ -165,9 +165,7 @@ impl Store {
                 (Kind::BoxNotFound, format!("there is no version of the box {name} that is {version}"))
             }
             (true, None) => (Kind::BoxNotFound, format!("the box {name} has not been added yet")),
-            (false, _) => {
-                (Kind::Download, format!("the box {name} could not be had from any of its sources"))
-            }
+            (false, _) => (Kind::Download, format!("no source of the box {name} worked")),
         };
         let mut error =
             failures.iter().fold(Error::new(kind, message), |error, one| error.detail(one.message()));

@@ -38,12 +38,12 @@ pub struct Reach {
 }
 
 impl Beyond {
-    /// A stable word for its kind: `file`, `qemu`, `vboxmanage`.
+    /// A stable word for its kind: `file`, `arguments` (of QEMU), `call` (of VBoxManage).
     pub fn kind(&self) -> &'static str {
         match self {
             Beyond::File { .. } => "file",
-            Beyond::Qemu { .. } => "qemu",
-            Beyond::VBoxManage { .. } => "vboxmanage",
+            Beyond::Qemu { .. } => "arguments",
+            Beyond::VBoxManage { .. } => "call",
         }
     }
 

@@ -9,7 +9,7 @@ use super::trust::{self, About, Believed};
 use crate::error::{Error, Kind, Result};
 use crate::process::quote;
 
-/// The name that is looked for.
+/// The name of a Labfile on disk.
 pub const FILE_NAME: &str = "Labfile";
 
 /// The largest Labfile that is read, in bytes. A thousand machines take about 100 KiB.
@@ -21,8 +21,8 @@ const SIZE_MAX: u64 = 1024 * 1024;
 /// root's, and nobody else may be able to change it. The search ends where the file system does.
 ///
 /// # Errors
-/// [`Kind::NoLabfile`], with what is there in its stead if it can be guessed; [`Kind::NotTrusted`] for one that somebody
-/// else could have put there.
+/// [`Kind::NoLabfile`] where no folder has one; a hint names a file that may be meant, such as `Labfile.txt`.
+/// [`Kind::NotTrusted`] where somebody else could have put it there.
 pub fn find(start: &Path) -> Result<PathBuf> {
     let start = canonical(start)?;
     let device = |folder: &Path| fs::metadata(folder).map(|metadata| About::from(&metadata).device).ok();
@@ -66,8 +66,8 @@ fn find_on(start: &Path, device: impl Fn(&Path) -> Option<u64>, believed: &Belie
     })
 }
 
-/// The text of the Labfile at `path`, and its path with the folder's links resolved: the folder is the lab's identity,
-/// whatever way one came to it.
+/// Reads the Labfile at `path`. Gives its text, and its path with the links of the folder followed: the real folder is
+/// the identity of the lab, whichever path led to it.
 pub(super) fn read(path: &Path) -> Result<(PathBuf, String)> {
     let shown = path.display();
     let about = fs::metadata(path).map_err(|error| match error.kind() {
@@ -79,7 +79,7 @@ pub(super) fn read(path: &Path) -> Result<(PathBuf, String)> {
         return Err(bad(format!("{shown} is a folder, not a Labfile"))
             .hint(format!("name the file in it: {}", path.join(FILE_NAME).display())));
     }
-    // To open a pipe is to wait for its other end.
+    // Opening a pipe would wait until another program writes to it.
     if !about.is_file() {
         return Err(bad(format!("{shown} is not a regular file")).hint("name a Labfile"));
     }

@@ -14,7 +14,7 @@ pub(super) struct Place {
     pub(super) column: usize,
 }
 
-/// Where the lines of a text begin. Looking a place up costs no walk through the text.
+/// A text, and where each of its lines begins. A place is found without reading the text again.
 pub(super) struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
@@ -42,7 +42,7 @@ impl<'a> Lines<'a> {
         self.starts.partition_point(|start| *start <= offset).saturating_sub(1)
     }
 
-    /// Where line `number` stands, without its end.
+    /// The bytes of line `number`, without its line end.
     pub(super) fn span(&self, number: usize) -> Span {
         let start = self.starts.get(number).copied().unwrap_or(self.text.len());
         let end = self.starts.get(number + 1).copied().unwrap_or(self.text.len());
@@ -50,7 +50,7 @@ impl<'a> Lines<'a> {
         start..start + line.trim_end_matches(['\n', '\r']).len()
     }
 
-    /// What stands at `span`; nothing where that is no part of the text.
+    /// The text at `span`; empty where `span` is outside of the text.
     pub(super) fn get(&self, span: Span) -> &'a str {
         self.text.get(span).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What a Labfile says, checked and typed. Everything here is plain data in the Labfile's own order.
+//! A Labfile as data, once it is read and checked. Every list keeps the order of the file.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ pub enum NetworkKind {
     Internal,
 }
 
-/// One machine, with everything that `[lab]` gives to all of them already put in.
+/// One machine. What `[lab]` gives to all machines is already in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
     /// Its name: a valid host name label, at most 63 characters of a-z, 0-9 and `-`.

@@ -30,7 +30,7 @@ pub(super) fn fault(name: &str) -> Option<&'static str> {
     rules.iter().find(|(broken, _)| *broken).map(|(_, why)| *why)
 }
 
-/// The name that is nearest to `name` and allowed.
+/// `name` with as few changes as make it allowed. `prefix` goes before a name of digits alone.
 pub(super) fn corrected(name: &str, prefix: &str) -> Option<String> {
     let mut meant = String::new();
     for c in name.to_lowercase().chars() {

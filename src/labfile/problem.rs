@@ -10,7 +10,7 @@ use crate::error::{Error, Kind};
 pub enum Severity {
     /// The Labfile cannot be used like this.
     Error,
-    /// It can be used, and will probably surprise.
+    /// The Labfile can be used, but does something that its author probably did not expect.
     Warning,
 }
 
@@ -37,12 +37,12 @@ pub struct Problem {
     pub message: String,
     /// A few words beside the marked text; may be empty.
     pub label: String,
-    /// Other places that have to do with it, with a few words each.
+    /// Other places in the file that explain it, each with a few words.
     pub also: Vec<(Span, String)>,
     /// What to write or do.
     pub hints: Vec<String>,
-    /// Whether it says that something is missing, which is not to be trusted in a file that could
-    /// only be read in part.
+    /// Whether it says that something is missing. Such a problem is dropped where TOML mistakes hid a part of the file:
+    /// the missing piece may stand in that part.
     pub(super) absence: bool,
 }
 
@@ -107,7 +107,7 @@ impl Problem {
     }
 }
 
-/// What is wrong with one Labfile: all of it, in the file's order.
+/// All problems of one Labfile, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The file's path as it is shown.
@@ -134,7 +134,7 @@ impl Report {
         self.problems.len() - self.errors()
     }
 
-    /// `3 mistakes and 1 warning`; what there is none of is left out.
+    /// The counts in words: `3 mistakes and 1 warning`, `1 warning`, `no mistakes`.
     pub fn summary(&self) -> String {
         let counted = |count: usize, what: &str| match count {
             0 => None,

@@ -7,7 +7,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snip
 use super::lines::{Lines, Span};
 use super::problem::{Problem, Report, Severity};
 
-/// More than anyone reads; a file that is no Labfile at all can have thousands.
+/// So many problems are shown. A file that is no Labfile at all can have thousands, and nobody reads them.
 const SHOWN_AT_MOST: usize = 60;
 
 /// Lines longer than this are cut by the renderer, around the marked text.
@@ -21,7 +21,7 @@ impl Report {
         let mut text = String::new();
         for problem in self.problems.iter().take(SHOWN_AT_MOST) {
             let rendered = renderer.render(&[group(&lines, &self.file, problem)]);
-            // A label-less line ends in blanks, which nobody wants in a log.
+            // The renderer ends lines without a label with blanks; a log should have none.
             for line in rendered.lines() {
                 let _ = writeln!(text, "{}", line.trim_end());
             }
@@ -64,7 +64,7 @@ fn snippet<'a>(
     places: Vec<(AnnotationKind, &'a Span, &'a str)>,
 ) -> Snippet<'a, Annotation<'a>> {
     let (shown, first_line) = window(lines, places.iter().map(|(_, span, _)| *span));
-    // Windows' line ends would be shown as signs; a blank is as long, so that the spans still hold.
+    // The renderer shows the `\r` of Windows as a sign. A blank is as long, so every span stays right.
     let text = lines.get(shown.clone()).replace("\r\n", " \n");
     let within = |span: &Span| {
         let start = lines.floor(span.start).saturating_sub(shown.start);

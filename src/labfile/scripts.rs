@@ -67,7 +67,7 @@ impl Scripts {
                 "try to open it in an editor".to_owned(),
             ),
         };
-        // Asked before it is opened: to open a pipe is to wait for its other end.
+        // Looked at before it is opened: opening a pipe would wait until another program writes to it.
         let about = fs::metadata(path).map_err(|error| failed(&error))?;
         if about.is_dir() {
             return other("is a folder", "name a file in it");

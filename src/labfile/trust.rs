@@ -73,34 +73,37 @@ impl Believed {
 /// [`Kind::NotTrusted`], which says whose it is and how to use it nevertheless.
 pub(super) fn check_found(path: &Path, believed: &Believed) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let refused = |what: &Path, why: String| {
-        let shown = folder.display();
-        let what = if what == path { "it" } else { "its folder" };
-        Error::new(Kind::NotTrusted, format!("{} is not used: {what} {why}", path.display()))
+    let shown = path.display();
+    let what = |looked_at: &Path| if looked_at == path { "it" } else { "its folder" };
+    let ways_out = |error: Error| {
+        let named = quote(&folder.display().to_string());
+        error
             .detail("it was found in a folder above, where others could have put it")
-            .hint(format!(
-                "if you know it and want this lab, name its folder: lab -C {} …",
-                quote(&folder.display().to_string())
-            ))
-            .hint(format!("if this folder has nothing to do with {shown}: lab init writes a Labfile here"))
+            .hint(format!("if you know it and want this lab, name its folder: lab -C {named} …"))
+            .hint("if your work has nothing to do with it, write a Labfile here with: lab init")
     };
     let looked = |path: &Path, metadata: std::io::Result<fs::Metadata>| match metadata {
         Ok(metadata) => Ok(About::from(&metadata)),
         Err(error) => Err(Error::io("look at", path, &error)),
     };
-    // The link, where it is one, and what it leads to: who owns the link decides where it leads.
-    for (what, about) in [
+    // The link, where it is one, and the file behind it: the owner of a link decides where it leads.
+    for (at, about) in [
         (path, looked(path, fs::symlink_metadata(path))?),
         (path, looked(path, fs::metadata(path))?),
         (folder, looked(folder, fs::metadata(folder))?),
     ] {
         if !believed.include(about) {
-            return Err(refused(what, format!("belongs to {}", user(about.owner))));
+            let (what, owner) = (what(at), user(about.owner));
+            let message = format!("{shown} is not used: {what} belongs to {owner}");
+            return Err(ways_out(Error::new(Kind::NotTrusted, message)));
         }
     }
-    for (what, metadata) in [(folder, fs::metadata(folder)), (path, fs::metadata(path))] {
-        if looked(what, metadata)?.writable {
-            return Err(refused(what, "can be changed by every user of this computer".to_owned()));
+    for (at, metadata) in [(folder, fs::metadata(folder)), (path, fs::metadata(path))] {
+        if looked(at, metadata)?.writable {
+            let what = what(at);
+            let message =
+                format!("{shown} is not used: {what} can be changed by every user of this computer");
+            return Err(ways_out(Error::new(Kind::NotTrusted, message)));
         }
     }
     Ok(())

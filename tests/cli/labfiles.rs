@@ -445,7 +445,7 @@ fn what_a_catalogue_brings_is_listed_for_the_boxes_that_are_used() {
     let text = "[lab]\nbox = \"used\"\ncatalog = \"boxes\"\n[machine.web1]\n[machine.web2]\n";
     let labfile = parse(text, &beside.lab().join("Labfile")).unwrap().labfile;
     let listed: Vec<_> = reaches(&labfile).iter().map(|reach| (reach.line, reach.what.kind())).collect();
-    assert_eq!(listed, [(3, "vboxmanage"), (3, "file")]);
+    assert_eq!(listed, [(3, "call"), (3, "file")]);
 }
 
 /// Needs root, which alone can make files that belong to others.

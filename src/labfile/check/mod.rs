@@ -1,4 +1,5 @@
-//! What a Labfile's pieces say together, and the Labfile itself once they agree.
+//! Compares the pieces of a Labfile with each other (names, addresses, ports, `after`), and makes the Labfile of them if
+//! nothing is wrong.
 
 mod checks;
 mod network;

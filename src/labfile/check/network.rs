@@ -15,7 +15,7 @@ const DEFAULT_NETWORK: Network = Network { address: Ipv4Addr::new(192, 168, 56, 
 /// The network of NIC 1, on QEMU and VirtualBox alike: the guest's way out and lab's ssh.
 const OUTER: Network = Network { address: Ipv4Addr::new(10, 0, 2, 0), prefix: 24 };
 
-/// Ranges that are no place for machines, and why.
+/// Ranges that machines cannot be in, and why.
 const REFUSED: &[(Network, &str)] = &[
     (net(0, 0, 8), "0.0.0.0/8 means \"this network\""),
     (net(127, 0, 8), "it is every machine's own loopback"),
@@ -24,7 +24,7 @@ const REFUSED: &[(Network, &str)] = &[
     (net(240, 0, 8), "it is reserved"),
 ];
 
-/// Ranges that are nobody's on the internet (RFC 1918, 6598, 2544, 5737).
+/// Ranges that no host on the internet has (RFC 1918, 6598, 2544, 5737).
 const PRIVATE: &[Network] = &[
     net(10, 0, 8),
     Network { address: Ipv4Addr::new(172, 16, 0, 0), prefix: 12 },
@@ -44,7 +44,7 @@ const fn net(a: u8, b: u8, prefix: u8) -> Network {
 pub(super) fn check(cx: &mut Cx<'_>, raw: &Raw) -> Network {
     let network = match &raw.network {
         Some(at) if range(cx, at) => at.value,
-        // It is there and cannot be used: nothing can be said of addresses in it.
+        // The range cannot be used, so no address can be checked against it.
         Some(_) => return duplicates(cx, &raw.machines),
         None if raw.names_a_network => return duplicates(cx, &raw.machines),
         None => DEFAULT_NETWORK,
@@ -137,7 +137,7 @@ fn nth(network: Network, n: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(if wanted < last { wanted } else { network.address.to_bits().saturating_add(2) })
 }
 
-/// Reports addresses that are given twice. The network that it gives stands in for one that cannot be used.
+/// Reports addresses that are given twice. Returns the default network, in place of one that cannot be used.
 fn duplicates(cx: &mut Cx<'_>, machines: &[RawMachine]) -> Network {
     let mut first: BTreeMap<Ipv4Addr, (&str, &Span)> = BTreeMap::new();
     for machine in machines {

@@ -18,7 +18,7 @@ const BOOT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// `halt_timeout` where it is not given.
 const HALT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Compares the pieces, and makes the Labfile if nothing is wrong with any of them.
+/// Compares the pieces. Makes the Labfile if there is no mistake.
 pub(in crate::labfile) fn labfile(cx: &mut Cx<'_>, raw: Raw, path: &Path) -> Option<Labfile> {
     if raw.too_many_machines {
         return None;
@@ -98,7 +98,7 @@ fn shared(cx: &mut Cx<'_>, raw: &Raw) {
 
 fn build(raw: &Raw, machine: &RawMachine, image: String, ip: Ipv4Addr) -> Machine {
     let (own, defaults) = (&machine.common, &raw.defaults);
-    // A version goes with the box that it was written for.
+    // `box_version` of [lab] is about the box of [lab]. A machine with a box of its own does not get it.
     let box_version = match own.image {
         Some(_) => own.box_version.clone(),
         None => own.box_version.clone().or_else(|| defaults.box_version.clone()),
@@ -134,7 +134,7 @@ fn named(mut provisioners: Vec<Provisioner>) -> Vec<Provisioner> {
 }
 
 fn machines(cx: &mut Cx<'_>, raw: &Raw) {
-    // What else is wrong may be why there are none; saying so once more helps nobody.
+    // A misspelt or misplaced section has been reported already, and is the reason that there are none.
     let said = cx.problems().iter().any(|problem| matches!(problem.code, "unknown-key" | "wrong-type"));
     if raw.machines.is_empty() && !said {
         let end = cx.text.trim_end().len();

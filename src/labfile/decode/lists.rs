@@ -25,7 +25,7 @@ fn required(
     values::text(cx, &slot)
 }
 
-/// The slot of a key that must be there. Where it seems to be there under a wrong name, that has been said.
+/// The slot of a key that must be there. One that is there under a wrong name has been reported already.
 fn present<'t, 'i>(
     cx: &mut Cx<'_>,
     reader: &Reader<'t, 'i>,
@@ -244,7 +244,7 @@ fn copy(cx: &mut Cx<'_>, item: &Slot<'_, '_>) -> Option<Copy> {
 /// `customize = [["modifyvm", "{id}", "--vram", "16"]]`
 pub(super) fn commands(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<Vec<String>> {
     let key: &'static Key = slot.key;
-    // A single command, its brackets forgotten, would be one complaint for each word.
+    // One command without its second pair of brackets would be reported once for each word.
     if let DeValue::Array(items) = slot.value.get_ref()
         && !items.is_empty()
         && items.iter().all(|item| item.get_ref().is_str())

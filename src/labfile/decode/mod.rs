@@ -1,5 +1,5 @@
-//! From TOML to what a Labfile says, piece by piece. Nothing is given up at the first mistake: every piece that is
-//! understood is kept with its place in the text, so that [`super::check`] can compare the pieces.
+//! Reads the pieces of a Labfile from its TOML. A mistake does not end the reading: each piece that is understood is kept,
+//! with its place in the text, and [`super::check`] compares the pieces afterwards.
 
 mod check;
 mod files;

@@ -1,7 +1,7 @@
-//! TOML's own mistakes, in the words of someone who has never heard of TOML.
+//! Explains mistakes of TOML to people who do not know TOML.
 //!
-//! The parser goes on after a mistake, and finds some more that only follow from it: of those on one line, or in one
-//! list that is never closed, the first is told.
+//! The parser goes on after a mistake and then reports others that only follow from the first. So lab tells one mistake
+//! for each line, and one for a list that is never closed.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use crate::labfile::names;
 use crate::labfile::problem::Problem;
 use crate::labfile::raw::PROBLEMS_MAX;
 
-/// The syntax errors of a text, and the lines that cannot be trusted because of them.
+/// The syntax errors of a text, and the lines that could not be read because of them.
 #[derive(Default)]
 pub(in crate::labfile) struct Syntax {
     pub(in crate::labfile) problems: Vec<Problem>,
@@ -23,7 +23,7 @@ pub(in crate::labfile) struct Syntax {
 }
 
 impl Syntax {
-    /// Whether `problem` still holds: it is not about what could not be read.
+    /// Whether to show `problem`: not where it is about a line that could not be read, or about something missing.
     pub(in crate::labfile) fn leaves(&self, text: &Lines<'_>, problem: &Problem) -> bool {
         let spoiled = self.spoiled.get(text.number(problem.span.start)).copied().unwrap_or(false);
         self.problems.is_empty() || !problem.absence && !spoiled

@@ -1,4 +1,4 @@
-//! A key that no section, or another one, knows: what was meant?
+//! Keys that a section does not have: finds the key that was meant, or the section where it belongs.
 
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
@@ -45,7 +45,7 @@ pub(super) fn key(
         .iter()
         .filter(|other| other.title.starts_with('[') && other.key(name).is_some())
         .map(|other| match title.strip_prefix("[machine.") {
-            // The machine that it stands in is meant.
+            // Name the machine in whose section it stands.
             Some(rest) => other.title.replace("NAME", rest.split(['.', ']']).next().unwrap_or_default()),
             None => other.title.to_owned(),
         })

@@ -14,7 +14,7 @@ use crate::labfile::raw::{At, Cx};
 use crate::labfile::units::{self, Misread};
 use crate::nearest::nearest;
 
-/// Text that may hold anything but NUL, which no argument, variable or path can hold.
+/// Text. It may hold anything but NUL: no argument, variable or path can have that in it.
 pub(super) fn any_text(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Option<At<String>> {
     let DeValue::String(text) = slot.value.get_ref() else {
         wrong_type(cx, slot);

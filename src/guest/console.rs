@@ -53,7 +53,11 @@ const SIGNS: &[Sign] = &[
     Sign {
         what: "its disk is encrypted and waits for a passphrase",
         hint: "nobody can type it in for lab: take a box with a plain disk",
-        lines: &[&["Please enter passphrase for disk"], &["Please unlock disk"], &["Enter passphrase for /dev/"]],
+        lines: &[
+            &["Please enter passphrase for disk"],
+            &["Please unlock disk"],
+            &["Enter passphrase for /dev/"],
+        ],
     },
     Sign {
         what: "a file system of its disk is damaged and waits for a repair by hand",
@@ -345,7 +349,8 @@ fn last_boot(lines: &[String]) -> &[String] {
     const KERNEL: &str = "Linux version ";
     const FIRMWARE: &[&str] = &["SeaBIOS (version", "UEFI firmware (version", "BdsDxe: loading"];
     let firmware = lines.iter().rposition(|line| FIRMWARE.iter().any(|sign| line.contains(sign)));
-    let mut kernels = lines.iter().enumerate().rev().filter(|(_, line)| line.contains(KERNEL)).map(|(at, _)| at);
+    let mut kernels =
+        lines.iter().enumerate().rev().filter(|(_, line)| line.contains(KERNEL)).map(|(at, _)| at);
     let (last, before) = (kernels.next(), kernels.next());
     // Firmware and the kernel that it starts are one boot.
     let start = match (firmware, before) {

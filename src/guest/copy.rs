@@ -158,16 +158,17 @@ pub fn to_host(access: &Access, from: impl AsRef<[u8]>, to: &Path, cancel: &Canc
         });
         let unpacker =
             scope.spawn(|| unpack::unpack(Pieces { receive, piece: Vec::new(), at: 0 }, name, &target));
-        let status = access.session().arg(mark.command(&command)).bytes(&failed, |stream, bytes| match stream {
-            Stream::Out => {
-                let archive = start.after(bytes);
-                // The unpacker has stopped reading: it knows why.
-                if !archive.is_empty() && send.send(archive.to_vec()).is_err() {
-                    failed.cancel();
+        let status =
+            access.session().arg(mark.command(&command)).bytes(&failed, |stream, bytes| match stream {
+                Stream::Out => {
+                    let archive = start.after(bytes);
+                    // The unpacker has stopped reading: it knows why.
+                    if !archive.is_empty() && send.send(archive.to_vec()).is_err() {
+                        failed.cancel();
+                    }
                 }
-            }
-            Stream::Err => note(&mut errors, bytes, false),
-        });
+                Stream::Err => note(&mut errors, bytes, false),
+            });
         drop((send, done));
         (status, unpacker.join())
     });
@@ -225,7 +226,10 @@ fn finish(access: &Access, what: &str, status: Option<i32>, begun: bool, errors:
             let error = Error::new(Kind::CopyFailed, format!("could not copy {what}"));
             let error = if errors.trim().is_empty() { error } else { error.detail(errors.trim()) };
             Err(if errors.contains("No space left on device") {
-                error.hint(format!("the guest's disk is full: `lab exec {} -- df -h` shows where", access.machine))
+                error.hint(format!(
+                    "the guest's disk is full: `lab exec {} -- df -h` shows where",
+                    access.machine
+                ))
             } else if errors.contains("ermission denied") {
                 error.hint(format!(
                     "{} has no right to: copy to or from its home, and `sudo` the rest in `lab ssh {}`",

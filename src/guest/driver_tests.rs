@@ -350,8 +350,14 @@ fn copies(shell: &[&'static str]) {
 fn a_set_up(shell: &[&'static str]) {
     let guest = Guest::new(shell);
     let session = |setup: &str| {
-        let payload =
-            Payload::new(Some(setup.to_owned()), &[script("x", "echo step")], "nobody", "", TOKEN, guest.state());
+        let payload = Payload::new(
+            Some(setup.to_owned()),
+            &[script("x", "echo step")],
+            "nobody",
+            "",
+            TOKEN,
+            guest.state(),
+        );
         let payload = payload.unwrap();
         let mut child = guest.shell(payload.bootstrap(guest.state())).spawn().unwrap();
         let stdin = child.stdin.as_mut().unwrap();
@@ -396,7 +402,8 @@ fn a_users_step(shell: &[&'static str]) {
         let steps = [Step { force: true, ..step("user", &text(code)) }];
         let payload = Payload::new(None, &steps, "nobody", "", TOKEN, guest.state()).unwrap();
         let mut command = guest.shell(payload.bootstrap(guest.state()));
-        let path = if guest.tools().exists() { guest.tools().display().to_string() } else { "/usr/bin:/bin".into() };
+        let path =
+            if guest.tools().exists() { guest.tools().display().to_string() } else { "/usr/bin:/bin".into() };
         let mut child = command.env("PATH", format!("{}:{path}", bin.display())).spawn().unwrap();
         let stdin = child.stdin.as_mut().unwrap();
         stdin.write_all(b"1234\n").unwrap();
@@ -437,7 +444,10 @@ fn a_restart(shell: &[&'static str]) {
     assert!(!begun.exists());
     // The restart: the connection breaks.
     hang_up(&mut child);
-    assert_eq!((begun.exists(), guest.stamps(), guest.sessions()), (false, vec!["restarts".to_owned()], vec![]));
+    assert_eq!(
+        (begun.exists(), guest.stamps(), guest.sessions()),
+        (false, vec!["restarts".to_owned()], vec![])
+    );
     let started = Instant::now();
     assert_eq!(guest.run(&steps).marks.last(), Some(&Mark::Ended));
     assert!(begun.exists() && started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
@@ -452,13 +462,38 @@ fn a_changed_login_is_seen_and_a_lost_key_put_back() {
         ("nothing", ":", false, vec![]),
         ("a file in the home folder", "echo >\"$home/notes\"", false, vec![]),
         ("another key", "echo more >>\"$home/.ssh/authorized_keys\"", false, vec![".ssh/authorized_keys"]),
-        ("a key with another comment", "echo ssh-rsa OWNKEY x >\"$home/.ssh/authorized_keys\"", false, vec![".ssh/authorized_keys"]),
-        ("the key is gone", "printf '%s' \"$other\" >\"$home/.ssh/authorized_keys\"", true, vec![".ssh/authorized_keys"]),
-        ("the key is a comment", "echo \"# $key\" >\"$home/.ssh/authorized_keys\"", true, vec![".ssh/authorized_keys"]),
+        (
+            "a key with another comment",
+            "echo ssh-rsa OWNKEY x >\"$home/.ssh/authorized_keys\"",
+            false,
+            vec![".ssh/authorized_keys"],
+        ),
+        (
+            "the key is gone",
+            "printf '%s' \"$other\" >\"$home/.ssh/authorized_keys\"",
+            true,
+            vec![".ssh/authorized_keys"],
+        ),
+        (
+            "the key is a comment",
+            "echo \"# $key\" >\"$home/.ssh/authorized_keys\"",
+            true,
+            vec![".ssh/authorized_keys"],
+        ),
         ("the folder is gone", "rm -rf \"$home/.ssh\"", true, vec![".ssh/authorized_keys"]),
         ("an open home folder", "chmod 777 \"$home\"", false, vec!["home"]),
-        ("sshd's settings", "echo AllowUsers x >>\"$etc/ssh/sshd_config\"", false, vec!["etc/ssh/sshd_config"]),
-        ("a drop-in", "echo x >\"$etc/ssh/sshd_config.d/x.conf\"", false, vec!["etc/ssh/sshd_config.d/x.conf"]),
+        (
+            "sshd's settings",
+            "echo AllowUsers x >>\"$etc/ssh/sshd_config\"",
+            false,
+            vec!["etc/ssh/sshd_config"],
+        ),
+        (
+            "a drop-in",
+            "echo x >\"$etc/ssh/sshd_config.d/x.conf\"",
+            false,
+            vec!["etc/ssh/sshd_config.d/x.conf"],
+        ),
         ("an account", "echo x:x:9:9::/:/bin/sh >>\"$etc/passwd\"", false, vec!["etc/passwd"]),
         ("nologin", "echo >\"$etc/nologin\"", false, vec!["etc/nologin"]),
         ("a start-up file", "echo exit >\"$home/.bashrc\"", false, vec!["home/.bashrc"]),

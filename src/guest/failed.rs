@@ -71,9 +71,11 @@ impl Heard {
         };
         match why {
             Failure::Stamp => {
-                let error =
-                    Error::new(kind, format!("{what} {name} ran, and could not be noted as done in the guest"))
-                        .detail(format!("{STATE_DIR}/steps/{id} could not be written"));
+                let error = Error::new(
+                    kind,
+                    format!("{what} {name} ran, and could not be noted as done in the guest"),
+                )
+                .detail(format!("{STATE_DIR}/steps/{id} could not be written"));
                 full(error, machine)
             }
             Failure::Shell => {
@@ -88,8 +90,9 @@ impl Heard {
                 self.with_last_lines(error, machine)
             }
             Failure::Lost => {
-                let error = Error::new(kind, format!("{what} {name} ended without a word of how"))
-                    .hint("it may have been killed, perhaps because memory ran out or the guest's disk is full");
+                let error = Error::new(kind, format!("{what} {name} ended without a word of how")).hint(
+                    "it may have been killed, perhaps because memory ran out or the guest's disk is full",
+                );
                 self.with_last_lines(error, machine)
             }
             Failure::Status(status) => self.ended_with(kind, what, step, machine, status),

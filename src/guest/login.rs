@@ -23,12 +23,11 @@ pub struct LoginChanged {
 pub fn prove(access: &Access, cancel: &Cancel) -> Result<()> {
     let mark = Mark::new();
     let (mut inside, mut said) = (false, String::new());
-    let status =
-        access.session().arg(mark.command("exit 0")).lines(cancel, |stream, line| match stream {
-            Stream::Out => inside |= mark.is(line),
-            Stream::Err if mark.is(line) => {}
-            Stream::Err => said = format!("{said}{line}\n"),
-        })?;
+    let status = access.session().arg(mark.command("exit 0")).lines(cancel, |stream, line| match stream {
+        Stream::Out => inside |= mark.is(line),
+        Stream::Err if mark.is(line) => {}
+        Stream::Err => said = format!("{said}{line}\n"),
+    })?;
     match status.code() {
         Some(SSH_FAILED) => Err(access.refused(&said)),
         Some(0) if inside => Ok(()),

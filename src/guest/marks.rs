@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn a_failure_carries_its_status() {
-        let (_, marks) = read(&["\u{1}abc failed 2 127", "\u{1}abc failed 2 stamp", "\u{1}abc failed 0 shell"]);
+        let (_, marks) =
+            read(&["\u{1}abc failed 2 127", "\u{1}abc failed 2 stamp", "\u{1}abc failed 0 shell"]);
         let failed = |index, why| Mark::Failed(index, why);
         assert_eq!(
             marks,
@@ -205,7 +206,8 @@ mod tests {
             "\u{1}abc login-changed /etc/passwd sshd",
         ]);
         let no_room = NoRoom { needed: 20, free: 10, folder: "/srv/a b".into() };
-        let changed = |names: &[&str]| Mark::LoginChanged(names.iter().map(|name| (*name).to_owned()).collect());
+        let changed =
+            |names: &[&str]| Mark::LoginChanged(names.iter().map(|name| (*name).to_owned()).collect());
         assert_eq!(
             marks,
             [

@@ -144,8 +144,9 @@ impl<'a> Progress<'a> {
             }
             Mark::KeyRestored => {
                 let user = &self.access.user;
-                let text =
-                    format!("a provisioner took the lab's key out of ~{user}/.ssh/authorized_keys; it is back in there");
+                let text = format!(
+                    "a provisioner took the lab's key out of ~{user}/.ssh/authorized_keys; it is back in there"
+                );
                 on_event(StepEvent::PutRight { text: &text });
             }
             Mark::LoginChanged(names) => self.login_changed = Some(names),

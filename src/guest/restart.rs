@@ -106,13 +106,14 @@ fn look(access: &Access, id: Option<&str>, cancel: &Cancel) -> Result<Seen> {
         id.unwrap_or("-"),
     );
     let (mut said, mut errors) = (None::<Vec<String>>, String::new());
-    let status =
-        access.session().arg(mark.command(&script)).lines(cancel, |stream, line| match (stream, &mut said) {
+    let status = access.session().arg(mark.command(&script)).lines(cancel, |stream, line| {
+        match (stream, &mut said) {
             (Stream::Out, None) if mark.is(line) => said = Some(Vec::new()),
             (Stream::Out, Some(said)) => said.push(line.to_owned()),
             (Stream::Out, None) => {}
             (Stream::Err, _) => errors = format!("{errors}{line}\n"),
-        })?;
+        }
+    })?;
     let says = |word: &str| said.iter().flatten().any(|line| line == word);
     match said.iter().flatten().find_map(|line| line.strip_prefix("boot ")) {
         Some(boot) => Ok(Seen { boot: boot.to_owned(), going_down: says("down"), noted: says("noted") }),

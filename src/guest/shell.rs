@@ -129,7 +129,9 @@ impl Access {
                 "a start-up file ends it or starts another program: look at ~/.bashrc, ~/.zshenv, \
                  ~/.config/fish/config.fish or ~/.tcshrc of {user}"
             ))
-            .hint(format!("`lab ssh {machine}` may still open a shell; `lab reset {machine}` goes back to its snapshot"))
+            .hint(format!(
+                "`lab ssh {machine}` may still open a shell; `lab reset {machine}` goes back to its snapshot"
+            ))
     }
 }
 
@@ -143,6 +145,7 @@ mod tests {
     /// The shells that people log in with.
     const LOGIN_SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "fish", "tcsh", "bsd-csh", "rc", "mksh"];
 
+    #[allow(clippy::unwrap_used, reason = "a test's helper may stop at the first surprise")]
     fn run_by(shell: &str, command: &str) -> String {
         let home = tempfile::tempdir().unwrap();
         let output = Command::new(find_on_path(shell).unwrap())
@@ -158,7 +161,8 @@ mod tests {
     }
 
     fn all_hand_on(shells: &[&str]) {
-        let hostile = "it's \"ü\" $HOME `x` !! !x \\n \\\\ %s * ? ~ {a,b} [a] <(x) # ; & | \t=a ^b @c\nnext\r\n";
+        let hostile =
+            "it's \"ü\" $HOME `x` !! !x \\n \\\\ %s * ? ~ {a,b} [a] <(x) # ; & | \t=a ^b @c\nnext\r\n";
         let long = "x'!".repeat(2_000);
         for word in [hostile, &long] {
             let command = for_login_shell(&format!("printf %s {}", quote(word)));

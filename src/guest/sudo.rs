@@ -55,8 +55,9 @@ pub(super) fn refused(access: &Access, said: &str) -> Option<Error> {
     let Access { machine, user, .. } = access;
     let is_sudo = said.contains("sudo: ");
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| said.contains(phrase));
-    let missing = says(&["sudo: not found", "sudo: command not found", "sudo: No such file", "Unknown command: sudo"])
-        || says(&["sudo: Command not found"]);
+    let missing =
+        says(&["sudo: not found", "sudo: command not found", "sudo: No such file", "Unknown command: sudo"])
+            || says(&["sudo: Command not found"]);
     let broken = ["syntax error", "parse error", "no valid sudoers", "is world writable", "owned by uid"];
     let expired = ["account validation failure", "Account or password is expired"];
     let password = [
@@ -69,7 +70,9 @@ pub(super) fn refused(access: &Access, said: &str) -> Option<Error> {
     ];
     let error = if wants_tty(said) {
         Error::new(Kind::SetupFailed, format!("sudo in {machine} wants a terminal, which lab does not have"))
-            .hint(format!("take `requiretty` (a tty) out of its sudoers, or add `Defaults:{user},root !requiretty`"))
+            .hint(format!(
+                "take `requiretty` (a tty) out of its sudoers, or add `Defaults:{user},root !requiretty`"
+            ))
     } else if missing {
         Error::new(Kind::SetupFailed, format!("{machine} has no sudo, by which {user} would become root"))
             .hint("install sudo in the box, or take a box whose login user is root")
@@ -114,7 +117,10 @@ mod tests {
             ("vagrant is not in the sudoers file.\nsudo: a password is required", "NOPASSWD"),
             ("sh: 1: exec: sudo: not found", "install sudo"),
             ("exec: sudo: Command not found.", "install sudo"),
-            (">>> /etc/sudoers.d/x: syntax error near line 1 <<<\nsudo: no valid sudoers sources found, quitting", "damaged"),
+            (
+                ">>> /etc/sudoers.d/x: syntax error near line 1 <<<\nsudo: no valid sudoers sources found, quitting",
+                "damaged",
+            ),
             ("sudo: /etc/sudoers.d/x is world writable\nsudo: a password is required", "permissions"),
             ("sudo: account validation failure, is your account locked?", "chage"),
         ] {

@@ -308,7 +308,8 @@ fn no_login_shell_stands_in_the_way() {
         copy::to_guest(&access, &server.path("it's $HOME!"), "", &cancel).unwrap();
         assert_eq!(fs::read_to_string(home.join("it's $HOME!")).unwrap(), "text", "{shell}");
         let back = server.path(&format!("back-{shell}"));
-        copy::to_host(&access, "it's $HOME!", &back, &cancel).unwrap_or_else(|error| panic!("{shell}: {error:?}"));
+        copy::to_host(&access, "it's $HOME!", &back, &cancel)
+            .unwrap_or_else(|error| panic!("{shell}: {error:?}"));
         assert_eq!(fs::read_to_string(&back).unwrap(), "text", "{shell}");
 
         // Words arrive as they are, a line is one of sh, and nothing else is heard.
@@ -316,10 +317,15 @@ fn no_login_shell_stands_in_the_way() {
         let mut run = |words: &[&str]| {
             let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
             said.clear();
-            let status = exec::run(&access, &words, &cancel, &mut |_, line| said.push(line.to_owned())).unwrap();
+            let status =
+                exec::run(&access, &words, &cancel, &mut |_, line| said.push(line.to_owned())).unwrap();
             (status, said.join("\n"))
         };
-        assert_eq!(run(&["printf", "<%s>", "it's", "$x !y \\"]), (0, "<it's><$x !y \\>".to_owned()), "{shell}");
+        assert_eq!(
+            run(&["printf", "<%s>", "it's", "$x !y \\"]),
+            (0, "<it's><$x !y \\>".to_owned()),
+            "{shell}"
+        );
         let line = "x=1; for i in a b; do echo $i$x; done; echo no >&2; pwd; exit 7";
         let (status, text) = run(&[line]);
         let mut lines: Vec<_> = text.lines().collect();

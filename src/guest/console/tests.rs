@@ -55,7 +55,11 @@ const CONSOLES: &[(&str, &str, &str)] = &[
         "RUN fsck MANUALLY",
     ),
     // mountall of Ubuntu 10.04 and 12.04.
-    ("fsck from util-linux-ng 2.17.2\nThe disk drive for /data is not ready yet or not present.\nContinue to wait, or Press S to skip mounting or M for manual recovery\n", "fstab", "/data"),
+    (
+        "fsck from util-linux-ng 2.17.2\nThe disk drive for /data is not ready yet or not present.\nContinue to wait, or Press S to skip mounting or M for manual recovery\n",
+        "fstab",
+        "/data",
+    ),
     // A share in fstab.
     (
         "[ TIME ] Timed out waiting for device /dev/sdb1.\n[DEPEND] Dependency failed for /data.\n\
@@ -70,8 +74,16 @@ const CONSOLES: &[(&str, &str, &str)] = &[
         "root disk",
         "rhel-root",
     ),
-    ("[    1.9] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\n", "kernel panicked", "kill init"),
-    ("Kernel panic - not syncing: IO-APIC + timer doesn't work!  Boot with apic=debug\n", "kernel panicked", "IO-APIC"),
+    (
+        "[    1.9] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\n",
+        "kernel panicked",
+        "kill init",
+    ),
+    (
+        "Kernel panic - not syncing: IO-APIC + timer doesn't work!  Boot with apic=debug\n",
+        "kernel panicked",
+        "IO-APIC",
+    ),
     (
         "[    1.2] Kernel panic - not syncing: No working init found.  Try passing init= option to kernel.\n",
         "no program to start",
@@ -82,7 +94,11 @@ const CONSOLES: &[(&str, &str, &str)] = &[
         "out of memory while it booted",
         "no killable",
     ),
-    ("[    0.713] Initramfs unpacking failed: write error\nKernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n", "out of memory", "unpacking failed"),
+    (
+        "[    0.713] Initramfs unpacking failed: write error\nKernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n",
+        "out of memory",
+        "unpacking failed",
+    ),
     (
         "[   12.3] Out of memory: Killed process 312 (apt-check) total-vm:101024kB, anon-rss:61220kB\nDebian GNU/Linux 12 web1 ttyS0\n",
         "ran out of memory",
@@ -93,7 +109,11 @@ const CONSOLES: &[(&str, &str, &str)] = &[
         "nothing to boot",
         "not a bootable disk",
     ),
-    ("SeaBIOS (version 1.16.2-debian-1.16.2-1)\niPXE (http://ipxe.org) 00:03.0 CA00\n\n\nBooting from Hard Disk...\n", "nothing came of it", "Booting from Hard Disk"),
+    (
+        "SeaBIOS (version 1.16.2-debian-1.16.2-1)\niPXE (http://ipxe.org) 00:03.0 CA00\n\n\nBooting from Hard Disk...\n",
+        "nothing came of it",
+        "Booting from Hard Disk",
+    ),
     (
         "BdsDxe: failed to load Boot0001 \"UEFI QEMU HARDDISK QM00001 \" from PciRoot(0x0): Not Found\n\
          BdsDxe: No bootable option or device was found.\n",
@@ -101,8 +121,16 @@ const CONSOLES: &[(&str, &str, &str)] = &[
         "failed to load Boot0001",
     ),
     ("FATAL: No bootable medium found! System halted.\n", "nothing to boot", "medium"),
-    ("GRUB loading.\nWelcome to GRUB!\n\nerror: no such device: 5c1e7a7a-1f0e.\nEntering rescue mode...\ngrub rescue> ", "boot loader", "no such device"),
-    ("This kernel requires an x86-64 CPU, but only detected an i686 CPU.\nUnable to boot - please use a kernel appropriate for your CPU.\n", "processor", "x86-64"),
+    (
+        "GRUB loading.\nWelcome to GRUB!\n\nerror: no such device: 5c1e7a7a-1f0e.\nEntering rescue mode...\ngrub rescue> ",
+        "boot loader",
+        "no such device",
+    ),
+    (
+        "This kernel requires an x86-64 CPU, but only detected an i686 CPU.\nUnable to boot - please use a kernel appropriate for your CPU.\n",
+        "processor",
+        "x86-64",
+    ),
     ("Please enter passphrase for disk QEMU_HARDDISK (sda5_crypt): ", "passphrase", "sda5_crypt"),
     (
         "DHCPDISCOVER on eth0 to 255.255.255.255 port 67 interval 14\nNo DHCPOFFERS received.\n\
@@ -112,24 +140,64 @@ const CONSOLES: &[(&str, &str, &str)] = &[
     ),
     ("udhcpc: sending discover\nudhcpc: no lease, failing\n", "no address", "no lease"),
     ("[FAILED] Failed to start Raise network interfaces.\n", "no address", "Raise network"),
-    ("eth0: ERROR while getting interface flags: No such device\nFailed to bring up eth0.\n", "no address", "eth0"),
-    ("[***   ] A start job is running for Wait for Network to be Configured (1min 3s / no limit)\r", "no address", "Wait for Network"),
-    ("[FAILED] Failed to start OpenBSD Secure Shell server.\nweb1 login: ", "sshd did not start", "Secure Shell"),
+    (
+        "eth0: ERROR while getting interface flags: No such device\nFailed to bring up eth0.\n",
+        "no address",
+        "eth0",
+    ),
+    (
+        "[***   ] A start job is running for Wait for Network to be Configured (1min 3s / no limit)\r",
+        "no address",
+        "Wait for Network",
+    ),
+    (
+        "[FAILED] Failed to start OpenBSD Secure Shell server.\nweb1 login: ",
+        "sshd did not start",
+        "Secure Shell",
+    ),
     ("[FAILED] Failed to start sshd.service - OpenSSH server daemon.\n", "sshd did not start", "OpenSSH"),
-    ("/etc/ssh/sshd_config: line 88: Bad configuration option: PermitRootLogn\n/etc/ssh/sshd_config: terminating, 1 bad configuration options\n", "sshd did not start", "line 88"),
-    ("[FAILED] Failed to start Initial cloud-init job (metadata service crawler).\n", "cloud-init", "Initial cloud-init"),
-    ("[   21.1] cloud-init[612]: 2026-01-01 util.py[WARNING]: Failed loading yaml blob. Invalid format at line 3\n", "cloud-init", "yaml"),
-    ("rsyslogd: file '/var/log/syslog': write error: No space left on device\nweb1 login: ", "disk is full", "syslog"),
+    (
+        "/etc/ssh/sshd_config: line 88: Bad configuration option: PermitRootLogn\n/etc/ssh/sshd_config: terminating, 1 bad configuration options\n",
+        "sshd did not start",
+        "line 88",
+    ),
+    (
+        "[FAILED] Failed to start Initial cloud-init job (metadata service crawler).\n",
+        "cloud-init",
+        "Initial cloud-init",
+    ),
+    (
+        "[   21.1] cloud-init[612]: 2026-01-01 util.py[WARNING]: Failed loading yaml blob. Invalid format at line 3\n",
+        "cloud-init",
+        "yaml",
+    ),
+    (
+        "rsyslogd: file '/var/log/syslog': write error: No space left on device\nweb1 login: ",
+        "disk is full",
+        "syslog",
+    ),
     ("[  200.1] blk_update_request: I/O error, dev vda, sector 2048\n", "disk has errors", "dev vda"),
     ("[   40.2] watchdog: BUG: soft lockup - CPU#0 stuck for 23s! [systemd:1]\n", "too busy", "soft lockup"),
-    ("[ ***  ] A start job is running for Hold until boot process finishes up (2min 3s / no limit)\r", "one of its services", "Hold until"),
+    (
+        "[ ***  ] A start job is running for Hold until boot process finishes up (2min 3s / no limit)\r",
+        "one of its services",
+        "Hold until",
+    ),
     ("Ubuntu 10.04.4 LTS lucid32 ttyS0\n\nlucid32 login: ", "asks for a login", "lucid32 login:"),
     // Nothing that is known.
     ("", "", ""),
     ("[    0.000000] Linux version 6.1.0\n[    3.1] systemd[1]: Reached target Basic System.\n", "", ""),
     // What a boot before the last one said has been got over.
-    ("[    0.0] Linux version 6.1.0\nKernel panic - not syncing: x\nSeaBIOS (version 1.16)\nBooting from Hard Disk...\n[    0.0] Linux version 6.1.0\n[    2.0] Freeing unused kernel memory\n", "", ""),
-    ("SeaBIOS (version 1.16)\nBooting from Hard Disk...\nBoot failed: not a bootable disk\nSeaBIOS (version 1.16)\nBooting from DVD/CD...\n", "", ""),
+    (
+        "[    0.0] Linux version 6.1.0\nKernel panic - not syncing: x\nSeaBIOS (version 1.16)\nBooting from Hard Disk...\n[    0.0] Linux version 6.1.0\n[    2.0] Freeing unused kernel memory\n",
+        "",
+        "",
+    ),
+    (
+        "SeaBIOS (version 1.16)\nBooting from Hard Disk...\nBoot failed: not a bootable disk\nSeaBIOS (version 1.16)\nBooting from DVD/CD...\n",
+        "",
+        "",
+    ),
 ];
 
 #[test]
@@ -158,7 +226,15 @@ fn each_sign_has_a_hint_and_can_be_found() {
 
 #[test]
 fn hostile_text_is_read_to_its_end() {
-    for text in ["\u{1b}", "\u{1b}[", "\u{1b}[31", "\u{1b}]0;title", "\u{1b}]0;title\u{1b}", "\u{1b}(", "\u{1b}P\u{1b}"] {
+    for text in [
+        "\u{1b}",
+        "\u{1b}[",
+        "\u{1b}[31",
+        "\u{1b}]0;title",
+        "\u{1b}]0;title\u{1b}",
+        "\u{1b}(",
+        "\u{1b}P\u{1b}",
+    ] {
         assert_eq!(cause(text), None, "{text:?}");
         assert!(cause(&format!("{text}\nKernel panic - not syncing: x")).is_some(), "{text:?}");
     }

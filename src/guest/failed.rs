@@ -6,9 +6,8 @@ use crate::error::{Error, Kind};
 
 use super::access::Access;
 use super::marks::{Failure, NoRoom};
-use super::payload::STATE_DIR;
 use super::refusal::SSH_FAILED;
-use super::step::{Action, Step};
+use super::step::{Action, STATE_DIR, Step};
 use super::sudo;
 
 /// How many of a step's last lines its error shows.

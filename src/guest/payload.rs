@@ -18,10 +18,6 @@ const DRIVER: &str = include_str!("driver.sh");
 /// What decides whether the next login works: its text, which the driver reads.
 const LOGIN: &str = include_str!("login.sh");
 
-/// Where a guest keeps the stamps of the steps that are done, and a session its files: a folder that
-/// only root can write to, on a disk (a folder that is copied in may be larger than memory).
-pub(super) const STATE_DIR: &str = "/var/lib/lab";
-
 /// Where distributions put busybox.
 const BUSYBOX: &str = "/bin/busybox";
 

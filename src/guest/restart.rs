@@ -12,7 +12,7 @@ use crate::process::Stream;
 use super::access::Access;
 use super::refusal::SSH_FAILED;
 use super::shell::Mark;
-use super::step::Step;
+use super::step::{STATE_DIR, Step};
 
 /// How long a guest may go on as if nothing was, after the connection has broken, before it counts as one that
 /// does not restart. (busybox's init kills first, and its sshd may live a moment longer.)
@@ -102,7 +102,7 @@ fn look(access: &Access, id: Option<&str>, cancel: &Cancel) -> Result<Seen> {
          read -r boot </proc/sys/kernel/random/boot_id; echo \"boot $boot\"\n\
          [ ! -e {}/steps/{} ] || echo noted\n\
          ! going_down || echo down\n",
-        super::payload::STATE_DIR,
+        STATE_DIR,
         id.unwrap_or("-"),
     );
     let (mut said, mut errors) = (None::<Vec<String>>, String::new());

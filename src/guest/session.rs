@@ -20,10 +20,10 @@ use super::access::Access;
 use super::hangup::{answer, until_done};
 use super::keys;
 use super::login::LoginChanged;
-use super::payload::{Payload, STATE_DIR};
+use super::payload::Payload;
 use super::progress::{Progress, lock};
 use super::setup::Identity;
-use super::step::{Step, StepEvent};
+use super::step::{STATE_DIR, Step, StepEvent};
 use super::sudo;
 
 /// How a session ended.

@@ -1,4 +1,4 @@
-//! First-boot set-up: one POSIX shell script, run at the head of a session (see [`super::session`]).
+//! First-boot set-up: one POSIX shell script, run at the head of a session.
 
 use std::net::Ipv4Addr;
 

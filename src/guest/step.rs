@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use crate::process::Stream;
 
+/// Where a guest keeps the stamps of the steps that are done, and a session its files: a folder that
+/// only root can write to, on a disk (a folder that is copied in may be larger than memory).
+pub(super) const STATE_DIR: &str = "/var/lib/lab";
+
 /// One thing to do in the guest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {

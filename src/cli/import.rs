@@ -13,9 +13,9 @@ use super::{App, Status, init};
 
 /// Turn a Vagrantfile into a Labfile
 ///
-/// It is read, not run: variables, loops over lists and numbers, and text put together from them are
-/// followed. What a Labfile cannot say, or nobody can know without running it, is listed with its line,
-/// here and at the top of the Labfile.
+/// It is read, not run by Ruby: variables, loops, methods of its own and Ruby and data files beside it are
+/// followed, and questions about this computer are answered. What a Labfile cannot say, or nobody can know
+/// without running it, is listed with its line, here and at the top of the Labfile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

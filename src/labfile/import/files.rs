@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lib_ruby_parser::Node;
 
-use super::eval::{Eval, Walk};
+use super::eval::{Eval, Stop, Walk};
 use super::notes::Source;
 use super::scope::Frame;
 use super::value::Value;
@@ -77,7 +77,10 @@ impl Eval<'_> {
         );
         let done = self.statement(tree);
         (self.file, self.frame, self.module) = outer;
-        done.map(|()| Value::Bool(true))
+        match done {
+            Err(Stop::Return(_)) => Ok(Value::Bool(true)),
+            done => done.map(|()| Value::Bool(true)),
+        }
     }
 
     /// `File.join`, `Dir.glob`, `Pathname.new`: a path is a text that begins at the Vagrantfile's folder.

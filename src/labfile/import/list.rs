@@ -317,7 +317,7 @@ fn changed(list: &List, method: &str, arguments: &[Value]) -> Option<Value> {
             items.splice(place..place, more.iter().cloned());
         }
         ("concat", [Value::List(more)]) if !std::rc::Rc::ptr_eq(more, list) => {
-            items.extend(more.borrow().iter().cloned())
+            items.extend(more.borrow().iter().cloned());
         }
         ("pop", []) => return Some(items.pop().unwrap_or(Value::Nil)),
         ("shift", []) => return Some(if items.is_empty() { Value::Nil } else { items.remove(0) }),
@@ -341,7 +341,7 @@ fn changed(list: &List, method: &str, arguments: &[Value]) -> Option<Value> {
         }
         ("clear", []) => items.clear(),
         ("replace", [Value::List(other)]) if !std::rc::Rc::ptr_eq(other, list) => {
-            *items = other.borrow().clone()
+            *items = other.borrow().clone();
         }
         ("fill", [value]) => items.iter_mut().for_each(|item| *item = value.clone()),
         ("[]=", [Value::Int(place), value]) => {

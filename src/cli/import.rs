@@ -13,9 +13,10 @@ use super::{App, Status, init};
 
 /// Turn a Vagrantfile into a Labfile
 ///
-/// lab reads the Vagrantfile and does not run it. It follows variables, loops over lists and numbers, and text
-/// made of them. It lists, with their lines, the settings that a Labfile does not have and those that only a
-/// run of the Vagrantfile could tell: on the terminal, and at the top of the Labfile.
+/// lab reads the Vagrantfile and does not run it. It follows variables, loops, methods of its own, and Ruby and
+/// data files beside it, and answers questions about this computer. It lists, with their lines, the settings that a
+/// Labfile does not have and those that only a run of the Vagrantfile could tell: on the terminal, and at the top
+/// of the Labfile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

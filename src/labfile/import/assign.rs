@@ -96,10 +96,10 @@ impl Eval<'_> {
             let rest: Vec<Value> = items.drain(..items.len().saturating_sub(behind)).collect();
             match target {
                 Node::Splat(nodes::Splat { value: Some(target), .. }) => {
-                    self.assign(target, Value::list(rest))?
+                    self.assign(target, Value::list(rest))?;
                 }
                 Node::Restarg(nodes::Restarg { name: Some(name), .. }) => {
-                    self.frame.declare(name, Value::list(rest))
+                    self.frame.declare(name, Value::list(rest));
                 }
                 _ => {}
             }

@@ -119,10 +119,14 @@ pub(super) fn run<'a>(
         made: 0,
         depth: 0,
     };
-    match eval.statement(tree).and_then(|()| eval.configured()) {
-        Err(Stop::Error(error)) => Err(error),
-        _ => Ok((eval.found, eval.files)),
+    // A `return` ends the file alone.
+    if let Err(Stop::Error(error)) = eval.statement(tree) {
+        return Err(error);
     }
+    if let Err(Stop::Error(error)) = eval.configured() {
+        return Err(error);
+    }
+    Ok((eval.found, eval.files))
 }
 
 impl Eval<'_> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lib_ruby_parser::Node;
 
-use super::eval::{Eval, Walk};
+use super::eval::{Eval, Stop, Walk};
 use super::notes::Source;
 use super::scope::Frame;
 use super::value::Value;
@@ -32,22 +32,28 @@ impl Eval<'_> {
                 .unwrap_or_else(|| Value::unknown("which file is meant is not known")));
         };
         let is_relative = matches!(node, Node::Send(send) if send.method_name == "require_relative");
-        let base = match is_relative && !written.starts_with(['/', '.'])
-            || is_relative && written.starts_with('.')
-        {
+        let base = match is_relative && !written.starts_with('/') {
             true => format!("{}/{written}", self.folder_name()),
             false => written.to_owned(),
         };
         let candidates = [lexical(&format!("{base}.rb")), lexical(&base)];
-        let found = candidates.iter().find(|name| self.around.dir.join(name.as_str()).is_file());
-        let Some(name) = found.filter(|_| !library || written.contains('/')) else {
+        let is_file = |name: &&String| self.around.dir.join(name.as_str()).is_file();
+        let found = candidates.iter().find(is_file).filter(|_| !library || written.contains('/')).cloned();
+        let found = found.or_else(|| {
+            // From a folder that the Vagrantfile adds to those of Ruby's libraries.
+            let Some(Value::List(folders)) = self.shared.get("$LOAD_PATH") else { return None };
+            let folders: Vec<String> = folders.borrow().iter().filter_map(Value::to_text).collect();
+            let mut names = folders.iter().map(|folder| lexical(&format!("{folder}/{written}.rb")));
+            names.find(|name| library && is_file(&name))
+        });
+        let Some(name) = found else {
             return Ok(match library {
                 // What a library adds shows where it is used.
                 true if !written.starts_with(['.', '/']) => Value::Bool(true),
                 _ => Value::raised(format!("{} is not there, and what it does is not known", lexical(&base))),
             });
         };
-        if self.files.iter().any(|source| source.shown == *name) {
+        if self.files.iter().any(|source| source.shown == name) {
             return Ok(Value::Bool(true));
         }
         if self.files.len() > FILES_MAX {
@@ -55,12 +61,12 @@ impl Eval<'_> {
                 "{name} is not read: there are more than {FILES_MAX} such files"
             )));
         }
-        let text = match data::read(self.around.dir, name) {
+        let text = match data::read(self.around.dir, &name) {
             Ok(text) => text,
             Err(why) => return Ok(Value::unknown(why)),
         };
         self.made(text.len())?;
-        let (tree, text) = match parse::tree(text.into_bytes(), name) {
+        let (tree, text) = match parse::tree(text.into_bytes(), &name) {
             Ok(parsed) => parsed,
             Err(error) => return Ok(Value::unknown(error.message().to_owned())),
         };
@@ -77,7 +83,10 @@ impl Eval<'_> {
         );
         let done = self.statement(tree);
         (self.file, self.frame, self.module) = outer;
-        done.map(|()| Value::Bool(true))
+        match done {
+            Err(Stop::Return(_)) => Ok(Value::Bool(true)),
+            done => done.map(|()| Value::Bool(true)),
+        }
     }
 
     /// `File.join`, `Dir.glob`, `Pathname.new`: a path is a text that begins at the Vagrantfile's folder.

@@ -344,7 +344,7 @@ impl Visitor for Effects {
             }
             // `vb.memory = 512`
             name if name.ends_with('=') && !matches!(name, "==" | "!=" | "<=" | ">=" | "===") => {
-                self.touches = true
+                self.touches = true;
             }
             _ => {}
         }

@@ -43,10 +43,7 @@ pub(super) fn formatted(format: &str, values: &[Value]) -> Option<String> {
             Some(plain) => format!("-{plain:0>least$}"),
             None => format!("{written:0>least$}"),
         };
-        let precision: Option<usize> = match precision {
-            Some(digits) => Some(digits.parse().unwrap_or(0)),
-            None => None,
-        };
+        let precision: Option<usize> = precision.map(|digits| digits.parse().unwrap_or(0));
         let size: usize = if width.is_empty() { 0 } else { width.parse().ok()? };
         if size > 1_000 || precision.is_some_and(|precision| precision > 100) {
             return None;

@@ -16,8 +16,8 @@ impl Eval<'_> {
         method: &str,
         arguments: &[Value],
     ) -> Walk<Option<Value>> {
-        let items = list.borrow().clone();
-        self.worked(items.len() / 64)?;
+        let length = list.borrow().len();
+        self.worked(length / 64)?;
         let this = || Value::List(std::rc::Rc::clone(list));
         // `uniq!`: the list itself is changed.
         if let Some(plain) = method.strip_suffix('!').filter(|plain| !plain.is_empty()) {
@@ -31,9 +31,11 @@ impl Eval<'_> {
             });
         }
         if let Some(value) = changed(list, method, arguments) {
-            self.made(arguments.len() * size_of::<Value>())?;
+            let grown = list.borrow().len().saturating_sub(length);
+            self.made(grown * size_of::<Value>())?;
             return Ok(Some(value));
         }
+        let items = list.borrow().clone();
         Ok(match (method, arguments) {
             (
                 "each" | "map" | "collect" | "entries" | "to_a" | "each_entry" | "lazy" | "to_ary" | "force",
@@ -315,7 +317,7 @@ fn changed(list: &List, method: &str, arguments: &[Value]) -> Option<Value> {
             items.splice(place..place, more.iter().cloned());
         }
         ("concat", [Value::List(more)]) if !std::rc::Rc::ptr_eq(more, list) => {
-            items.extend(more.borrow().iter().cloned())
+            items.extend(more.borrow().iter().cloned());
         }
         ("pop", []) => return Some(items.pop().unwrap_or(Value::Nil)),
         ("shift", []) => return Some(if items.is_empty() { Value::Nil } else { items.remove(0) }),
@@ -339,7 +341,7 @@ fn changed(list: &List, method: &str, arguments: &[Value]) -> Option<Value> {
         }
         ("clear", []) => items.clear(),
         ("replace", [Value::List(other)]) if !std::rc::Rc::ptr_eq(other, list) => {
-            *items = other.borrow().clone()
+            *items = other.borrow().clone();
         }
         ("fill", [value]) => items.iter_mut().for_each(|item| *item = value.clone()),
         ("[]=", [Value::Int(place), value]) => {

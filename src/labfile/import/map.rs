@@ -62,25 +62,19 @@ impl Eval<'_> {
                     }
                 })
             }
-            ("merge" | "merge!" | "update" | "deep_merge" | "deep_merge!" | "replace", others) => {
+            ("merge" | "merge!" | "update" | "replace", others) => {
                 let mut table = if method == "replace" { Table::default() } else { map.borrow().clone() };
                 for other in others {
                     if !matches!(other, Value::Map(_)) {
                         return Ok(None);
                     }
                     for (key, value) in other.pairs() {
-                        let value = match (method.starts_with("deep"), table.get(&key)) {
-                            (true, Some(Value::Map(inner))) if matches!(value, Value::Map(_)) => {
-                                self.map_method(&inner, "deep_merge", &[value])?.unwrap_or(Value::Nil)
-                            }
-                            _ => value,
-                        };
                         table.set(key, value);
                         self.worked(table.pairs.len() / 32)?;
                     }
                 }
                 match method {
-                    "merge" | "deep_merge" => Some(Value::Map(Rc::new(std::cell::RefCell::new(table)))),
+                    "merge" => Some(Value::Map(Rc::new(std::cell::RefCell::new(table)))),
                     _ => {
                         *map.borrow_mut() = table;
                         Some(this())

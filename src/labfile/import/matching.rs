@@ -21,7 +21,7 @@ impl Eval<'_> {
                 _ => Value::unknown("what is searched is no text"),
             });
         };
-        self.worked(word.len() / 64)?;
+        self.worked(word.len() / 4)?;
         let found = match pattern {
             Value::Pattern(pattern) => pattern.find(word),
             Value::Text(wanted) => match Pattern::new(wanted, "") {

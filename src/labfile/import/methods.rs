@@ -7,7 +7,7 @@ use super::eval::{Eval, Walk};
 use super::value::Value;
 
 /// The longest text that one call makes, in bytes.
-pub(super) const TEXT_MAX: usize = 1 << 22;
+pub(super) const TEXT_MAX: usize = 1 << 20;
 
 impl Eval<'_> {
     /// `receiver.method(arguments)` for plain values.
@@ -213,14 +213,19 @@ fn is_blank(value: &Value) -> bool {
 
 /// `<=>`
 pub(super) fn compare(a: &Value, b: &Value) -> Option<Ordering> {
+    compare_within(a, b, 0)
+}
+
+fn compare_within(a: &Value, b: &Value, depth: usize) -> Option<Ordering> {
     match (a, b) {
+        (Value::List(_), _) if depth > 2 => None,
         (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
         (Value::Text(a), Value::Text(b)) | (Value::Symbol(a), Value::Symbol(b)) => Some(a.cmp(b)),
         (Value::Ip(a, _), Value::Ip(b, _)) => Some(a.cmp(b)),
         (Value::List(a), Value::List(b)) => {
             let (a, b) = (a.borrow(), b.borrow());
             for (a, b) in a.iter().zip(b.iter()).take(64) {
-                match compare(a, b)? {
+                match compare_within(a, b, depth + 1)? {
                     Ordering::Equal => {}
                     order => return Some(order),
                 }

@@ -58,7 +58,7 @@ impl Eval<'_> {
     pub(super) fn write_shared(&mut self, name: &str, value: Value) {
         match (&self.this, name.strip_prefix('@')) {
             (Value::Record(record), Some(field)) if !field.starts_with('@') => {
-                Self::set_field(record, field, value)
+                Self::set_field(record, field, value);
             }
             _ => drop(self.shared.insert(name.to_owned(), value)),
         }
@@ -119,7 +119,7 @@ impl Eval<'_> {
             let place = Place { file: self.file, line: u32::try_from(line).unwrap_or(0) };
             match full.as_str() {
                 "ARGV" => {
-                    self.found.notes.add(place, "this is answered as if nothing was typed behind `vagrant`")
+                    self.found.notes.add(place, "this is answered as if nothing was typed behind `vagrant`");
                 }
                 _ => self.decided_at(place),
             }

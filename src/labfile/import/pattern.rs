@@ -3,7 +3,7 @@
 use regex_lite::{Regex, RegexBuilder};
 
 /// The largest program that a pattern may become, in bytes.
-const SIZE_MAX: usize = 256 * 1024;
+const SIZE_MAX: usize = 64 * 1024;
 
 /// `/…/`
 #[derive(Debug)]
@@ -54,13 +54,12 @@ impl Pattern {
     pub(super) fn scan(&self, text: &str) -> Vec<Matched> {
         let mut found = Vec::new();
         for captures in self.regex.captures_iter(text) {
-            let Some(whole) = captures.get(0) else { continue };
             found.push(Matched {
                 groups: captures.iter().map(|group| group.map(|group| group.as_str().to_owned())).collect(),
                 names: self.regex.capture_names().map(|name| name.map(str::to_owned)).collect(),
                 at: 0,
                 before: String::new(),
-                after: text.get(whole.end()..).unwrap_or_default().to_owned(),
+                after: String::new(),
             });
         }
         found

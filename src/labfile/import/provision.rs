@@ -139,7 +139,7 @@ impl Eval<'_> {
             ("privileged", _) => self.change(scope, at, |provisioner| provisioner.user = !flag),
             ("run", Some(when)) => match when.as_str() {
                 "always" | "once" => {
-                    self.change(scope, at, |provisioner| provisioner.always = when == "always")
+                    self.change(scope, at, |provisioner| provisioner.always = when == "always");
                 }
                 _ => {
                     self.change(scope, at, |provisioner| provisioner.dropped = true);

@@ -16,7 +16,8 @@ impl Eval<'_> {
         method: &str,
         arguments: &[Value],
     ) -> Walk<Option<Value>> {
-        self.worked(text.len() / 256)?;
+        let searches = arguments.iter().any(|value| matches!(value, Value::Pattern(_)));
+        self.worked(text.len() / if searches { 4 } else { 256 })?;
         Ok(match (method, arguments) {
             ("=~", [pattern]) => Some(place(self.match_text(pattern, &Value::Text(Rc::clone(text)))?)),
             ("!~", [pattern]) => {

@@ -328,9 +328,8 @@ mod tests {
 
     #[test]
     fn what_is_quoted_cannot_pass_for_a_line_of_ours() {
-        let error = Error::new(Kind::BadBox, "no \u{1b}[2Jbox\n\nhint: run evil")
-            .hint("\u{202e}x\ny")
-            .of("a\nb");
+        let error =
+            Error::new(Kind::BadBox, "no \u{1b}[2Jbox\n\nhint: run evil").hint("\u{202e}x\ny").of("a\nb");
         assert_eq!(error.to_string(), r"a\nb: no \u{1b}[2Jbox\n\nhint: run evil");
         assert_eq!(error.hints(), [r"\u{202e}x\ny"]);
     }

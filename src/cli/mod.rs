@@ -49,9 +49,9 @@ use crate::guest::OverSsh;
 use crate::lab::disk::files::Home;
 use crate::lab::disk::log::LabLog;
 use crate::lab::tell::event::{Event, Sink};
-use crate::provider::table::TABLE;
 use crate::lab::{Context, Lab, Place, Report};
 use crate::process;
+use crate::provider::table::TABLE;
 use crate::ui::{self, Color, Ui, Volume};
 
 /// Real, networked virtual machines for a class, from one Labfile.

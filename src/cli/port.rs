@@ -52,11 +52,7 @@ impl Args {
         } else {
             let mut table = Table::new(["MACHINE", "THIS COMPUTER", "GUEST"], app.ui.paint_out());
             for (name, at, guest) in rows {
-                table.row([
-                    name.as_str().into(),
-                    at.to_string().into(),
-                    guest.to_string().into(),
-                ]);
+                table.row([name.as_str().into(), at.to_string().into(), guest.to_string().into()]);
             }
             app.ui.print(&table.render());
         }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::lab::verbs::snapshots::{Listing, check_name};
 use crate::lab::disk::state::now;
+use crate::lab::verbs::snapshots::{Listing, check_name};
 use crate::ui::table::Table;
 use crate::ui::{self, duration};
 

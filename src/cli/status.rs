@@ -1,8 +1,8 @@
 //! `lab status`
 
 use crate::error::Result;
-use crate::lab::{Lab, select};
 use crate::lab::tell::status;
+use crate::lab::{Lab, select};
 use crate::ui;
 
 use super::{App, Status};

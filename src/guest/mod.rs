@@ -13,9 +13,9 @@ mod door;
 mod driver_tests;
 pub mod exec;
 mod failed;
-mod hangup;
 #[doc(hidden)]
 pub mod fuzzed;
+mod hangup;
 pub mod keys;
 pub mod login;
 mod marks;

@@ -7,8 +7,8 @@ use crate::guest::Guests;
 use crate::provider::table::Table;
 
 use super::disk::files::Home;
-use super::disk::{Register, Wait};
 use super::disk::log::LabLog;
+use super::disk::{Register, Wait};
 use super::tell::event::{Bytes, Event, Sink};
 
 /// What every command has.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::lab::tell::event::{Event, Sink};
 use crate::lab::disk::log::LabLog;
+use crate::lab::tell::event::{Event, Sink};
 
 use super::clean::clean;
 use super::plain::line;

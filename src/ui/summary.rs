@@ -26,10 +26,8 @@ pub fn summary(status: &Status, paint: Paint, width: Option<usize>) -> String {
             machine
                 .ssh
                 .map_or_else(Cell::default, |ssh| Cell::from(ssh.to_string()).or(format!(":{}", ssh.port()))),
-            Cell::from(forwards(&|forward| {
-                format!("{} → {}", url(forward), forward.guest)
-            }))
-            .or(forwards(&|forward| format!("{}→{}", forward.host, forward.guest))),
+            Cell::from(forwards(&|forward| format!("{} → {}", url(forward), forward.guest)))
+                .or(forwards(&|forward| format!("{}→{}", forward.host, forward.guest))),
         ]);
     }
     if let Some(width) = width {

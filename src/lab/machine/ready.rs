@@ -10,9 +10,9 @@ use super::Handle;
 use super::records::hardware_for;
 use super::session::Work;
 use super::steps::{self, Planned};
+use crate::lab::crew::Turn;
 use crate::lab::disk::state::Record;
 use crate::lab::tell::event::{Outcome, Phase};
-use crate::lab::crew::Turn;
 
 /// How far a machine is to be brought.
 #[derive(Debug, Clone, Copy)]

@@ -157,7 +157,8 @@ impl Handle<'_> {
             After::Restarted { noted } if noted || (running.is_none() && !reached.done.is_empty()) => {
                 self.note("restarted; going on with what is left");
                 running.map_or(Ok(()), |planned| self.note_done(planned))?;
-                let is_left = |index: &usize| Some(*index) != reached.running && !reached.done.contains(index);
+                let is_left =
+                    |index: &usize| Some(*index) != reached.running && !reached.done.contains(index);
                 let left = (0..work.steps.len()).filter(is_left).filter_map(|index| work.steps.get(index));
                 Ok(left.cloned().collect())
             }

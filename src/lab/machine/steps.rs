@@ -101,7 +101,8 @@ pub fn pending<'a>(steps: &'a [Planned], readiness: &Readiness) -> Vec<&'a Plann
 /// Steps that were done with another text, or other files, than the Labfile has now.
 pub fn changed<'a>(steps: &'a [Planned], readiness: &Readiness) -> Vec<&'a Planned> {
     let differs = |planned: &&Planned| {
-        let comparable = |done: &str| !planned.is_copy() || (planned.digest.starts_with(COPY) && done.starts_with(COPY));
+        let comparable =
+            |done: &str| !planned.is_copy() || (planned.digest.starts_with(COPY) && done.starts_with(COPY));
         readiness
             .done(&planned.step.id)
             .is_some_and(|done| done.digest != planned.digest && comparable(&done.digest))

@@ -62,13 +62,14 @@ impl Lab<'_> {
         let disk = workspace.path().join(file);
         self.context.log.step(&name, "package", || {
             let what = format!("{name}: reading its disk");
-            let mac = self.provider.export_disk(&spec, &disk, form, &self.context.cancel, &mut |fraction| {
-                self.context.sink.emit(Event::Progress {
-                    what: what.clone(),
-                    fraction: Some(fraction),
-                    bytes: None,
-                });
-            })?;
+            let mac =
+                self.provider.export_disk(&spec, &disk, form, &self.context.cancel, &mut |fraction| {
+                    self.context.sink.emit(Event::Progress {
+                        what: what.clone(),
+                        fraction: Some(fraction),
+                        bytes: None,
+                    });
+                })?;
             self.context.sink.emit(Event::ProgressEnd { what });
             self.context
                 .with_box(&name, |task: &mut Task<'_>| package(mac).write(&disk, workspace.path(), to, task))

@@ -14,10 +14,10 @@ use crate::provider::{Availability, Block, MachineSpec, PowerState, PrivateNetwo
 use crate::lab::boxes::supply::{self, Images};
 use crate::lab::choose::{self, Choice};
 use crate::lab::crew::Job;
+use crate::lab::disk::Found;
 use crate::lab::disk::lock::Lock;
 use crate::lab::disk::state::{self, State};
 use crate::lab::machine::Until;
-use crate::lab::disk::Found;
 use crate::lab::opened::{self, shape};
 use crate::lab::tell::event::Event;
 use crate::lab::{Context, Lab, Place, Report, select};
@@ -253,8 +253,7 @@ impl Lab<'_> {
     /// provider says of itself, where it has been asked.
     pub(super) fn prepare(&self, names: &[String], checked: Option<Availability>) -> Result<()> {
         let (context, provider) = (self.context, &self.provider);
-        let specs: Vec<MachineSpec> =
-            names.iter().filter_map(|name| self.handle(name).spec().ok()).collect();
+        let specs: Vec<MachineSpec> = names.iter().filter_map(|name| self.handle(name).spec().ok()).collect();
         let availability = match (checked, specs.first()) {
             (Some(availability), _) => Some(availability),
             (None, Some(spec)) => Some(provider.check(&spec.hardware, &context.cancel)?),

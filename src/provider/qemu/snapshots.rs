@@ -197,13 +197,12 @@ fn stop(files: &Files<'_>) -> Result<(), Failure> {
 fn room_for_ram(machine: &MachineSpec) -> Result<()> {
     let wanted = u64::from(machine.hardware.memory_mib) + HEADROOM_MIB;
     match crate::disk_space::free(&machine.dir).map(|bytes| bytes >> 20) {
-        Some(free) if free < wanted => Err(Error::new(
-            Kind::DiskFull,
-            "not enough space for a snapshot with its RAM",
-        )
-        .of(&machine.name)
-        .detail(format!("it may take {wanted} MiB; {free} MiB are free in {}", machine.dir.display()))
-        .hint("free some space, or `lab halt` it first: then only its disk is kept")),
+        Some(free) if free < wanted => {
+            Err(Error::new(Kind::DiskFull, "not enough space for a snapshot with its RAM")
+                .of(&machine.name)
+                .detail(format!("it may take {wanted} MiB; {free} MiB are free in {}", machine.dir.display()))
+                .hint("free some space, or `lab halt` it first: then only its disk is kept"))
+        }
         _ => Ok(()),
     }
 }

@@ -289,7 +289,8 @@ fn a_taken_port_is_named() {
 #[ignore = "needs qemu-system-x86_64; run by scripts/test"]
 fn what_qemu_says_of_bad_arguments_is_passed_on() {
     let mut bench = Bench::new(1);
-    bench.machines[0].own.settings = Block::of(&serde_json::json!({"args": ["-device", "nonsense"]})).unwrap();
+    bench.machines[0].own.settings =
+        Block::of(&serde_json::json!({"args": ["-device", "nonsense"]})).unwrap();
     bench.base();
     bench.qemu.create(bench.first(), &bench.cancel).unwrap();
     let error = bench.qemu.start(bench.first(), &bench.cancel).unwrap_err();
@@ -442,7 +443,11 @@ fn one_that_is_killed() {
 /// The process to be killed, on the machine of `bench`: the test called `test`.
 fn helper(bench: &Bench, test: &str) -> Command {
     let (root, run_dir, machine) = (bench.root.display(), bench.run_dir.display(), bench.first());
-    let place = format!("{root}|{run_dir}|{}|{}", spec::ssh_port(machine), machine.own.lab.as_value()["network_port"]);
+    let place = format!(
+        "{root}|{run_dir}|{}|{}",
+        spec::ssh_port(machine),
+        machine.own.lab.as_value()["network_port"]
+    );
     let mut helper = Command::new(std::env::current_exe().unwrap());
     helper.args(["--exact", test, "--include-ignored"]).env(KILLED, place);
     helper.stdout(std::process::Stdio::null());

@@ -143,7 +143,7 @@ mod tests {
         for (words, kind, message) in cases {
             let lines: Vec<_> = words.lines().map(str::to_owned).collect();
             let error = start_failed("web1", &lines, ExitStatus::from_raw(1 << 8));
-            assert_eq!((error.kind(), error.to_string()), (kind, message));
+            assert_eq!((error.kind(), error.to_string()), (kind, message.to_owned()));
             assert_eq!(error.details(), lines);
         }
     }

@@ -189,14 +189,13 @@ impl<'a> Ports<'a> {
 
     /// Reads the register, lets `work` change it, and writes it, under its lock, which is held for milliseconds.
     fn with_register<T>(&self, work: impl FnOnce(&mut Open<'_>) -> Result<T>) -> Result<T> {
-        let dir = self.home.root();
         self.home.make()?;
         let register = Register::of(&self.home, self.wait);
         // Before the claims of the release before are written anew, without what they say of labs.
         register.begin()?;
         let _lock = self.wait.for_register(&self.home.ports_lock(), "the register of ports")?;
-        sweep(dir);
         let path = self.home.ports();
+        atomic::sweep(&path);
         let (version, before) = read(&path)?;
         let mut claims = before.clone();
         let labs = register.labs()?;
@@ -227,16 +226,6 @@ impl Claims for Ports<'_> {
 
     fn is_free(&self, port: u16) -> bool {
         can_listen(port)
-    }
-}
-
-/// Removes what those left who were killed while writing the register; under its lock, nobody writes.
-fn sweep(dir: &Path) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(atomic::HALF_WRITTEN) {
-            // It takes up a few bytes; whoever comes next tries again.
-            let _ = std::fs::remove_file(entry.path());
-        }
     }
 }
 

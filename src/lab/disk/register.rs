@@ -14,7 +14,7 @@ use super::found::{self, Found};
 use super::taken_over;
 use super::wait::Wait;
 use crate::error::{Kind, Result};
-use crate::versioned;
+use crate::{atomic, versioned};
 
 /// The format's version.
 const VERSION: u32 = 1;
@@ -131,6 +131,7 @@ impl<'a> Register<'a> {
     /// Reads the register, lets `work` change it, and writes it, under its lock.
     fn change(&self, work: impl FnOnce(&mut Vec<Entry>)) -> Result<()> {
         let _lock = self.lock()?;
+        atomic::sweep(&self.home.labs());
         let before = labs(&self.home)?;
         let mut after = before.clone();
         work(&mut after);

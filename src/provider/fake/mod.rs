@@ -120,7 +120,9 @@ impl Provider for Fake {
     }
 
     fn plan_machine(&self, wish: Wish<'_>, known: &Block, claims: &dyn Claims) -> Result<Planned> {
-        self.world.call("plan_machine", wish.name, None, |_| Behind::plan(wish, known, claims))
+        self.world.call("plan_machine", wish.name, None, |things| {
+            Behind::plan(wish, known, &Here { claims, taken: things.taken_ports("").collect() })
+        })
     }
 
     fn prepare_base(&self, image: &BoxImage, cancel: &Cancel, progress: &mut dyn FnMut(f64)) -> Result<()> {
@@ -214,10 +216,7 @@ impl Provider for Fake {
             }
         };
         self.world.call_by_halves("start", &machine.name, Some(cancel), Some(&half), |things| {
-            let used = things.machines.iter().filter(|(id, other)| **id != machine.id && other.ram.is_some());
-            let used = used.filter(|(_, other)| other.power != PowerState::Suspended);
-            let mut used = used.flat_map(|(_, other)| &other.ports).chain(&things.taken);
-            let taken = used.find(|port| ports.contains(port)).copied();
+            let taken = things.taken_ports(&machine.id).find(|port| ports.contains(port));
             let now = things.now;
             let Some(there) = things.machines.get_mut(&machine.id).filter(|there| !there.half_made) else {
                 return Err(refusal::absent(machine));
@@ -389,6 +388,26 @@ impl Provider for Fake {
 
     fn log(&self, _: &MachineSpec) -> Option<PathBuf> {
         None
+    }
+}
+
+/// Claims of ports that are free on this computer and in this world.
+struct Here<'a> {
+    claims: &'a dyn Claims,
+    taken: Vec<u16>,
+}
+
+impl Claims for Here<'_> {
+    fn ssh_port(&self, machine: &str) -> Result<u16> {
+        self.claims.ssh_port(machine)
+    }
+
+    fn network_number(&self) -> Result<u16> {
+        self.claims.network_number()
+    }
+
+    fn is_free(&self, port: u16) -> bool {
+        !self.taken.contains(&port) && self.claims.is_free(port)
     }
 }
 

@@ -79,6 +79,15 @@ pub struct Kept {
     pub taken: Duration,
 }
 
+impl Things {
+    /// The ports that others than the machine `id` listen on.
+    pub(super) fn taken_ports(&self, id: &str) -> impl Iterator<Item = u16> {
+        let others = self.machines.iter().filter(move |(other, _)| *other != id);
+        let on = others.filter(|(_, other)| other.ram.is_some() && other.power != PowerState::Suspended);
+        on.flat_map(|(_, other)| &other.ports).chain(&self.taken).copied()
+    }
+}
+
 impl Machine {
     /// What it does; to be asked is what lets it get on where it is between two states.
     pub(super) fn ask(&mut self) -> PowerState {

@@ -20,7 +20,6 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::flock;
 use crate::provider::{MachineSpec, PrivateNetwork, SharedDir};
-use crate::unlink;
 use crate::versioned;
 
 /// The version of the register.
@@ -161,12 +160,7 @@ impl Networks {
             owned.users.retain(|user| user.id != machine.id);
         }
         open.write()?;
-        // What writes of the register that were killed have left: nobody else writes here while we hold its lock.
-        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(crate::atomic::HALF_WRITTEN) {
-                unlink::file(&entry.path())?;
-            }
-        }
+        crate::atomic::sweep(&self.path());
         open.sweep()
     }
 

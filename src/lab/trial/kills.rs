@@ -43,36 +43,46 @@ const fn case(before: &'static [Verb], verb: Verb) -> Case {
     Case { before, verb }
 }
 
+/// Every verb; `up` from nothing, from off and from saved RAM.
 const CASES: &[Case] = &[
     case(&[], Verb::Up),
-    case(&[Verb::Up], Verb::Up),
     case(&[Verb::Up, Verb::Halt], Verb::Up),
     case(&[Verb::Up, Verb::Suspend], Verb::Up),
     case(&[Verb::Up], Verb::Halt),
     case(&[Verb::Up], Verb::Suspend),
     case(&[Verb::Up], Verb::Reload),
     case(&[Verb::Up], Verb::Reset),
-    case(&[Verb::Up, Verb::Halt], Verb::Reset),
     case(&[Verb::Up], Verb::Save),
-    case(&[Verb::Up, Verb::Suspend], Verb::Save),
     case(&[Verb::Up, Verb::Save], Verb::Restore),
-    case(&[Verb::Up, Verb::Save, Verb::Halt], Verb::Restore),
-    case(&[Verb::Up, Verb::Halt, Verb::Save], Verb::Restore),
     case(&[Verb::Up, Verb::Save], Verb::Delete),
     case(&[Verb::Up], Verb::Provision),
     case(&[Verb::Up], Verb::Check),
     case(&[Verb::Up], Verb::Destroy),
+];
+
+/// Verbs in situations that ask for other ways of one machine; side by side there is nothing new in them.
+const ODD_CASES: &[Case] = &[
+    case(&[Verb::Up], Verb::Up),
+    case(&[Verb::Up, Verb::Suspend], Verb::Halt),
+    case(&[Verb::Up, Verb::Halt], Verb::Reset),
+    case(&[Verb::Up, Verb::Suspend], Verb::Reset),
+    case(&[Verb::Up, Verb::Halt], Verb::Save),
+    case(&[Verb::Up, Verb::Suspend], Verb::Save),
+    case(&[Verb::Up, Verb::Save, Verb::Halt], Verb::Restore),
+    case(&[Verb::Up, Verb::Halt, Verb::Save], Verb::Restore),
+    case(&[Verb::Up, Verb::Suspend, Verb::Save, Verb::Up], Verb::Restore),
     case(&[Verb::Up, Verb::Suspend], Verb::Destroy),
+    case(&[Verb::Up, Verb::Halt], Verb::Destroy),
 ];
 
 #[test]
 fn one_machine_survives_every_kill() {
-    survives(ONE, &["db1"]);
+    survives(ONE, &["db1"], &[CASES, ODD_CASES].concat());
 }
 
 #[test]
 fn five_machines_survive_every_kill() {
-    survives(FIVE, &["db1", "web1", "web2", "front", "far"]);
+    survives(FIVE, &["db1", "web1", "web2", "front", "far"], CASES);
 }
 
 /// The process that is killed.
@@ -85,7 +95,7 @@ fn victim() {
     bench.run(verb).unwrap();
 }
 
-fn survives(labfile: &str, machines: &[&str]) {
+fn survives(labfile: &str, machines: &[&str], cases: &[Case]) {
     let begun = Instant::now();
     let failed = Mutex::new(Vec::new());
     let (next, points, missed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
@@ -93,7 +103,7 @@ fn survives(labfile: &str, machines: &[&str]) {
     std::thread::scope(|scope| {
         for _ in 0..lives {
             scope.spawn(|| {
-                while let Some(case) = CASES.get(next.fetch_add(1, Ordering::SeqCst)) {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
                     let trial = Trial::new(labfile, machines, *case);
                     for (call, moment) in &trial.points {
                         let tried = catch_unwind(AssertUnwindSafe(|| trial.run(call, *moment)));
@@ -113,7 +123,7 @@ fn survives(labfile: &str, machines: &[&str]) {
         "{} machines: {} kills in {} situations, {} of them of calls that were not made again; {:.1} s",
         machines.len(),
         points.load(Ordering::SeqCst),
-        CASES.len(),
+        cases.len(),
         missed.load(Ordering::SeqCst),
         begun.elapsed().as_secs_f64()
     );

@@ -123,7 +123,8 @@ pub(super) type Half<'a> = &'a dyn Fn(&mut Things);
 #[derive(Debug)]
 pub struct World {
     path: PathBuf,
-    things: Mutex<(Things, String)>,
+    /// As they are, and as they were last written down.
+    things: Mutex<(Things, Things)>,
     script: Mutex<Script>,
 }
 
@@ -143,10 +144,10 @@ impl World {
             return world;
         }
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        let things = serde_json::from_str(&text).unwrap_or_default();
+        let things: Things = serde_json::from_str(&text).unwrap_or_default();
         let world = Arc::new(World {
             path: path.to_owned(),
-            things: Mutex::new((things, text)),
+            things: Mutex::new((things.clone(), things)),
             script: Mutex::default(),
         });
         open.insert(path.to_owned(), Arc::downgrade(&world));
@@ -252,17 +253,17 @@ impl World {
     }
 
     /// Writes things down; tells whether they have changed.
-    fn save(&self, things: &mut (Things, String)) -> bool {
-        let text = serde_json::to_string(&things.0).unwrap_or_default();
-        if text == things.1 {
+    fn save(&self, things: &mut (Things, Things)) -> bool {
+        if things.0 == things.1 {
             return false;
         }
+        let text = serde_json::to_string(&things.0).unwrap_or_default();
         if let Some(dir) = self.path.parent() {
             let _ = std::fs::create_dir_all(dir);
         }
         // Without the file, the next process finds an empty world, and a test fails.
         let _ = std::fs::write(&self.path, &text);
-        things.1 = text;
+        things.1.clone_from(&things.0);
         true
     }
 }

@@ -1,4 +1,4 @@
-//! Files that are whole or not there, and stay so across a power cut.
+//! Writes files so that they are whole or not there, also after a power cut.
 
 use std::fs::File;
 use std::io::Write;
@@ -17,7 +17,7 @@ pub const HALF_WRITTEN: &str = ".new-";
 /// # Errors
 /// [`crate::error::Kind::DiskFull`] and [`crate::error::Kind::Io`]; the old file is there then.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_as(path, bytes, false)
+    write_by(&mut tempfile::Builder::new(), path, bytes)
 }
 
 /// As [`write()`], for a file that others may read as any other of this user: one beside a Labfile.
@@ -25,7 +25,13 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// Those of [`write()`].
 pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_as(path, bytes, true)
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // The system takes away what the user's mask says.
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    }
+    write_by(&mut builder, path, bytes)
 }
 
 /// Writes `bytes` to `path`, whole or not at all, where nothing is there yet.
@@ -52,21 +58,11 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-fn write_as(path: &Path, bytes: &[u8], shared: bool) -> Result<()> {
+fn write_by(builder: &mut tempfile::Builder<'_, '_>, path: &Path, bytes: &[u8]) -> Result<()> {
     let error = |source: std::io::Error| Error::io("write", path, &source);
     let dir = path.parent().unwrap_or(Path::new("."));
     nofollow::check_way(path).map_err(|source| nofollow::error("write", path, &source))?;
-    let begin = half_written(path);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&begin);
-    #[cfg(unix)]
-    if shared {
-        // The system takes away what the user's mask says.
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    }
-    #[cfg(not(unix))]
-    let _ = shared;
-    let mut file = builder.tempfile_in(dir).map_err(error)?;
+    let mut file = builder.prefix(HALF_WRITTEN).tempfile_in(dir).map_err(error)?;
     owner::give(file.as_file(), dir);
     file.write_all(bytes).map_err(error)?;
     file.as_file().sync_data().map_err(error)?;
@@ -74,22 +70,23 @@ fn write_as(path: &Path, bytes: &[u8], shared: bool) -> Result<()> {
     sync_dir(dir)
 }
 
-/// How the names begin under which `path` is being written: those of other files begin otherwise, whoever writes them.
-fn half_written(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    format!("{HALF_WRITTEN}{}-", name.chars().take(60).collect::<String>())
-}
-
-/// Removes what was left by those who were killed while they wrote `path`. Nobody writes it meanwhile: the caller has its lock.
-pub fn sweep(path: &Path) {
-    let begin = half_written(path);
-    let dir = path.parent().unwrap_or(Path::new("."));
+/// Removes what killed writes have left in a folder. Whoever calls this knows that nobody is writing a file
+/// there at this moment: it holds the lock under which that is done. A file that cannot be removed stays: it
+/// takes up a few bytes, and the next call tries again.
+pub fn sweep(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&begin) {
-            // It takes up a few bytes; whoever comes next tries again.
+        if entry.file_name().to_string_lossy().starts_with(HALF_WRITTEN) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
+}
+
+/// Makes a folder and those above it, where they are not there yet.
+///
+/// # Errors
+/// [`crate::error::Kind::DiskFull`] and [`crate::error::Kind::Io`].
+pub fn create_dirs(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(|source| Error::io("create the folder", dir, &source))
 }
 
 /// Makes the names in a folder durable: renames and removals. Only Unix has a way to; elsewhere the
@@ -100,21 +97,4 @@ pub fn sync_dir(dir: &Path) -> Result<()> {
         synced.map_err(|source| Error::io("write the folder", dir, &source))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sweep_leaves_what_others_are_writing() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = |name: &str| dir.path().join(name);
-        for name in [".new-ports.json-a1", ".new-labs.json-b2", "ports.json"] {
-            std::fs::write(path(name), "").unwrap();
-        }
-        sweep(&path("ports.json"));
-        assert!(!path(".new-ports.json-a1").exists());
-        assert!(path(".new-labs.json-b2").exists() && path("ports.json").exists());
-    }
 }

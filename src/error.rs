@@ -4,7 +4,10 @@
 //! the JSON output and the documentation name the error. The message and the hints are written
 //! where the error arises, since only there is it known which machine, file or port it is about.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::printable;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -82,6 +85,8 @@ kinds! {
     NoLabfile = "no-labfile" => Labfile,
     /// The Labfile has mistakes.
     BadLabfile = "bad-labfile" => Labfile,
+    /// A Labfile was found that somebody else could have written, or asks for more than it may.
+    NotTrusted = "not-trusted" => Labfile,
     /// The Vagrantfile cannot be turned into a Labfile.
     BadVagrantfile = "bad-vagrantfile" => Labfile,
     /// A file that would be written exists already.
@@ -112,6 +117,8 @@ kinds! {
     LabLocked = "lab-locked" => Resource,
     /// Another command is working on this box.
     BoxLocked = "box-locked" => Resource,
+    /// No further process or thread could be started.
+    TooManyProcesses = "too-many-processes" => Resource,
     // State on disk
     /// A state file was written by a newer release.
     StateTooNew = "state-too-new" => Host,
@@ -190,14 +197,13 @@ struct Inner {
 
 impl Error {
     /// An error of `kind`; `message` is one sentence without a final full stop.
+    ///
+    /// Message and hints may quote a guest, a server or a file's name. They are made one printable line here, so that
+    /// nothing quoted can pass for a line of lab's own, wherever they are shown or written.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner {
-            kind,
-            machine: None,
-            message: message.into(),
-            details: Vec::new(),
-            hints: Vec::new(),
-        }))
+        let message = one_line(message.into());
+        let (details, hints) = (Vec::new(), Vec::new());
+        Error(Box::new(Inner { kind, machine: None, message, details, hints }))
     }
 
     /// A defect of `lab`: printed with where to report it.
@@ -230,7 +236,8 @@ impl Error {
         }
     }
 
-    /// Adds a line of particulars (a command, a tool's own words, a log's last lines).
+    /// Adds a line of particulars (a command, a tool's own words, a log's last lines), or several joined by `\n`. They are
+    /// kept as they were said: whoever shows them indents them and makes them printable.
     #[must_use]
     pub fn detail(mut self, line: impl Into<String>) -> Self {
         self.0.details.push(line.into());
@@ -240,14 +247,14 @@ impl Error {
     /// Adds a hint: what to type or do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hints.push(hint.into());
+        self.0.hints.push(one_line(hint.into()));
         self
     }
 
     /// Says which machine it is about. The first to say so knows best.
     #[must_use]
     pub fn of(mut self, machine: &str) -> Self {
-        self.0.machine.get_or_insert_with(|| machine.to_owned());
+        self.0.machine.get_or_insert_with(|| one_line(machine.to_owned()));
         self
     }
 
@@ -274,6 +281,13 @@ impl Error {
     /// What to do next.
     pub fn hints(&self) -> &[String] {
         &self.0.hints
+    }
+}
+
+fn one_line(text: String) -> String {
+    match printable::line(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(line) => line,
     }
 }
 
@@ -310,6 +324,14 @@ mod tests {
         assert_eq!(shown("its QEMU has ended"), "web1: its QEMU has ended");
         assert_eq!(shown("web1 is off"), "web1 is off");
         assert_eq!(shown("web10 is off"), "web1: web10 is off");
+    }
+
+    #[test]
+    fn what_is_quoted_cannot_pass_for_a_line_of_ours() {
+        let error =
+            Error::new(Kind::BadBox, "no \u{1b}[2Jbox\n\nhint: run evil").hint("\u{202e}x\ny").of("a\nb");
+        assert_eq!(error.to_string(), r"a\nb: no \u{1b}[2Jbox\n\nhint: run evil");
+        assert_eq!(error.hints(), [r"\u{202e}x\ny"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Files and folders that have to be gone. One that is not there is as wanted.
+//! Removes files and folders. One that is not there is no error.
 
 use std::fs;
 use std::io;

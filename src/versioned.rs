@@ -22,7 +22,8 @@ struct Versioned {
 ///
 /// # Errors
 /// [`Kind::StateTooNew`] when its `version` is above `newest`, naming both; [`Kind::StateDamaged`]
-/// when it does not say what it should; [`Kind::Io`].
+/// when it does not say what it should, is larger than 64 MiB, or is no regular file (a symlink, a pipe);
+/// [`Kind::Io`].
 pub fn read<T: DeserializeOwned>(path: &Path, newest: u32) -> Result<Option<T>> {
     read_any(path, newest, |_, value| T::deserialize(value))
 }

@@ -1,12 +1,13 @@
-//! One pass over a box file: hashed while it is unpacked.
+//! Reads a box file once: hashes it and unpacks it at the same time.
 //!
-//! Three threads at most, handing on pieces: `feed` reads the file and hashes it, the one here unpacks
-//! (`packing`) and sorts (`member`), `writer` writes and hashes what came out.
+//! At most three threads pass pieces on: `feed` reads the file and hashes it, this file unpacks
+//! (`packing`) and sorts the members (`member`), `writer` writes the unpacked files and hashes them.
 //!
-//! The file may be anybody's. Only regular files at the top of an archive are taken (Vagrant's
-//! boxes are flat); whatever would reach outside is an error that names the member, and the caller
-//! throws away all that was unpacked.
+//! The file may come from anybody. Only regular files at the top of an archive are taken (Vagrant's
+//! boxes are flat). A member that would be written outside is an error that names it, and the caller
+//! removes everything that was unpacked.
 
+mod fault;
 mod feed;
 mod gauge;
 mod member;
@@ -15,16 +16,18 @@ mod writer;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufRead, Cursor, Read};
+use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::thread;
 
 use super::disk::{self, Content};
+use super::foreign::{self, Foreign};
 use super::manifest::Sum;
 use super::progress::Task;
-use super::room::{self, human};
 use crate::cancel::Cancel;
-use crate::error::{Error, Kind, Result};
+use crate::disk_space;
+use crate::error::{Error, Result};
+use fault::{Fault, OTHERS, Outcome, bad, hostile};
 use feed::{Fed, Pipe};
 use gauge::{Gauge, Stream};
 use member::Member;
@@ -52,7 +55,7 @@ pub(super) struct Unpacked {
     pub(super) bare: bool,
     /// The files that were taken, by name.
     pub(super) files: BTreeMap<String, Sum>,
-    /// What was in it and was not taken, for people.
+    /// Notes for people about the members that were left out.
     pub(super) notes: Vec<String>,
 }
 
@@ -63,11 +66,16 @@ pub(super) struct Unpacked {
 /// then `into` holds a part of the box and is for the caller to remove.
 pub(super) fn unpack(path: &Path, into: &Path, task: &mut Task<'_>) -> Result<Unpacked> {
     let failed = |source: io::Error| Error::io("read", path, &source);
-    let file = File::open(path).map_err(failed)?;
+    let mut file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
+    if let Some(end) = end_of(&mut file, size).map_err(failed)?
+        && let Some(known) = foreign::by_end(&end)
+    {
+        return Err(no_box(known).detail(format!("in {}", path.display())));
+    }
 
     // Nothing unpacks to much less than its file; what an archive's members need is asked as they come.
-    room::check(into, size, "the unpacked box")?;
+    disk_space::check(into, size, "the unpacked box")?;
 
     let cancel = task.cancel;
     thread::scope(|scope| {
@@ -84,9 +92,9 @@ pub(super) fn unpack(path: &Path, into: &Path, task: &mut Task<'_>) -> Result<Un
             };
             job.run(pipe).map_err(|fault| gauge.explain(path, fault))
         });
-        // Whoever could not read the file any more knows better why the unpacking failed.
+        // Where reading failed, the unpacking failed too: the error of the reading names the cause.
         let fed = feeder.run(file, path, size, task)?;
-        // A decoder that panics has met something that its makers did not think of.
+        // A decoder may panic on input that its authors did not expect.
         let unpacked = worker.join().unwrap_or_else(|_| Err(bad("it is damaged")))?;
         let Some(Fed { digest, size }) = fed else {
             return Err(Error::internal("a box was unpacked before it was read"));
@@ -98,23 +106,6 @@ pub(super) fn unpack(path: &Path, into: &Path, task: &mut Task<'_>) -> Result<Un
 fn limit(size: u64) -> u64 {
     size.saturating_mul(UNPACKED_RATIO).clamp(UNPACKED_MIN, UNPACKED_MAX)
 }
-
-/// Why unpacking stopped.
-#[derive(Debug)]
-enum Fault {
-    /// The stream of bytes broke; the gauge knows where.
-    Read(io::Error),
-    /// The box is refused, or could not be written.
-    Refused(Error),
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Fault::Refused(error)
-    }
-}
-
-type Outcome<T> = std::result::Result<T, Fault>;
 
 struct Unpacking<'a> {
     into: &'a Path,
@@ -128,11 +119,13 @@ struct Unpacking<'a> {
 impl Unpacking<'_> {
     /// Unpacks the box file that comes through `pipe`, to its last byte.
     fn run(mut self, mut pipe: Pipe) -> Outcome<Unpacked> {
-        let bare = match disk::sniff(pipe.fill_buf().map_err(Fault::Read)?) {
+        let head = pipe.fill_buf().map_err(Fault::Read)?;
+        let bare = match disk::sniff(head) {
             Content::Packed(packing) => self.inside(&mut packing::unpack(packing, &mut pipe))?,
+            Content::Known(known) => return Err(quoting(no_box(known), head).into()),
             content => self.content(content, &mut pipe)?,
         };
-        // Whatever stands behind the contents belongs to the hash.
+        // Bytes behind the contents belong to the hash too.
         io::copy(&mut pipe, &mut io::sink()).map_err(Fault::Read)?;
         let Unpacking { unpacked, files, notes, .. } = self;
         Ok(Unpacked { digest: String::new(), size: 0, unpacked, bare, files, notes })
@@ -143,7 +136,10 @@ impl Unpacking<'_> {
         let mut head = Vec::with_capacity(disk::SNIFF);
         decoder.take(disk::SNIFF as u64).read_to_end(&mut head).map_err(Fault::Read)?;
         match disk::sniff(&head) {
-            Content::Packed(_) => Err(bad("it is compressed twice").into()),
+            Content::Packed(_) => Err(bad("it is compressed twice")
+                .hint("unpack it once, then add what comes out (gunzip, unxz or unzstd)")
+                .into()),
+            Content::Known(known) => Err(quoting(no_box(known), &head).into()),
             content => self.content(content, &mut Cursor::new(head).chain(decoder)),
         }
     }
@@ -163,9 +159,9 @@ impl Unpacking<'_> {
                 self.unpacked = self.take(&mut stream, &format!("disk.{}", format.name()))?;
                 Ok(true)
             }
-            Content::Known(what) => Err(bad(what).hint(OTHERS).into()),
+            Content::Known(known) => Err(no_box(known).into()),
             Content::Packed(_) | Content::Unknown => {
-                Err(bad("it is of no kind that is known").hint(OTHERS).into())
+                Err(bad("lab does not know this kind of file").hint(OTHERS).into())
             }
         }
     }
@@ -182,7 +178,9 @@ impl Unpacking<'_> {
             self.gauge.enter_member();
             members += 1;
             if members > MAX_MEMBERS {
-                return Err(hostile(&format!("it has more than {MAX_MEMBERS} members")).into());
+                return Err(
+                    hostile(&format!("it has more than {MAX_MEMBERS} members, which is the limit")).into()
+                );
             }
             match Member::of(&mut entry)? {
                 Member::Nothing => {}
@@ -200,7 +198,7 @@ impl Unpacking<'_> {
                     }
                     let size = entry.size();
                     self.charge(size)?;
-                    room::check(self.into, size, "the unpacked box")?;
+                    disk_space::check(self.into, size, "the unpacked box")?;
                     if self.take(&mut entry, &name)? != size {
                         return Err(Fault::Read(io::ErrorKind::UnexpectedEof.into()));
                     }
@@ -210,11 +208,11 @@ impl Unpacking<'_> {
         if left_out > NAMED {
             self.notes.push(format!("left out: {} more", left_out - NAMED));
         }
-        // An archive ends with a block of zeros. One that just stops has been cut at a member's end.
+        // An archive ends with a block of zeros. An archive without it was cut off at a member's end.
         if self.gauge.ended() { Err(Fault::Read(io::ErrorKind::UnexpectedEof.into())) } else { Ok(()) }
     }
 
-    /// Counts what a member says of its size, before any of it is read.
+    /// Adds a member's size, as its header gives it, to the total before any byte of it is read.
     fn charge(&mut self, size: u64) -> Outcome<()> {
         self.unpacked = self.unpacked.saturating_add(size);
         if self.unpacked > self.gauge.limit() { Err(self.gauge.too_large().into()) } else { Ok(()) }
@@ -236,30 +234,27 @@ impl Unpacking<'_> {
     }
 }
 
-/// Reads until `buffer` is full or the end has come.
-fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut count = 0;
-    while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
-        match reader.read(rest) {
-            Ok(0) => break,
-            Ok(more) => count += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+/// The last sector of a file; `None` where it has none. The file is at its beginning afterwards.
+fn end_of(file: &mut File, size: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(from) = size.checked_sub(512) else { return Ok(None) };
+    let mut end = Vec::new();
+    file.seek(SeekFrom::Start(from))?;
+    file.by_ref().take(512).read_to_end(&mut end)?;
+    file.rewind()?;
+    Ok(Some(end))
+}
+
+/// The error for a file that people take for a box.
+fn no_box(known: Foreign) -> Error {
+    bad(&format!("it is {}", known.what)).hint(known.hint)
+}
+
+/// Shows how a text begins: an error message, or where somebody has to log in.
+fn quoting(error: Error, head: &[u8]) -> Error {
+    match foreign::first_line(head) {
+        Some(line) => error.detail(format!("it begins with {line:?}")),
+        None => error,
     }
-    Ok(count)
-}
-
-const OTHERS: &str = "a box is an archive as Vagrant makes them (.box: tar, or tar in gzip, zstd or xz), an .ova, or a \
-                      disk image (.qcow2, .vmdk, .vdi, or a raw one), compressed or not";
-
-fn bad(why: &str) -> Error {
-    Error::new(Kind::BadBox, format!("not a box: {why}"))
-}
-
-fn hostile(why: &str) -> Error {
-    Error::new(Kind::HostileBox, format!("the box is refused: {why}"))
-        .hint("nothing was kept of it; get it from a source that you trust")
 }
 
 #[cfg(test)]

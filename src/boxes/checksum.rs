@@ -1,4 +1,4 @@
-//! What is known of a box file beforehand, and whether the file is that.
+//! What a box file must be (its size and its checksums), and the comparison of a file with that.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -7,8 +7,8 @@ use std::path::Path;
 
 use sha2::digest::DynDigest;
 
-use super::digest::{self, Hasher};
 use super::progress::Task;
+use crate::digest::{self, Hasher};
 use crate::error::{Error, Kind, Result};
 
 /// The ways to compute a checksum that the Vagrant registry knows.
@@ -74,7 +74,7 @@ pub struct Checksum {
 }
 
 impl Checksum {
-    /// A sum of a named kind (`sha256`); `None` where there is no such kind, or the sum is none of it.
+    /// A sum of a named kind (`sha256`); `None` for an unknown kind, or a sum of another length.
     pub fn new(kind: &str, hex: &str) -> Option<Self> {
         let kind = kind.trim().to_ascii_lowercase().replace('-', "");
         let algorithm = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == kind)?;
@@ -118,12 +118,17 @@ impl Expected {
         self
     }
 
-    /// Whether it says anything that the bytes can be held to.
+    /// Whether one of its sums is proof against forgery. For md5 and sha1, two files with one sum can be made.
+    pub fn is_strong(&self) -> bool {
+        self.sums.iter().any(|sum| !matches!(sum.algorithm, Algorithm::Md5 | Algorithm::Sha1))
+    }
+
+    /// Whether it has a checksum.
     pub fn has_sums(&self) -> bool {
         !self.sums.is_empty()
     }
 
-    /// Holds what was measured of `what` to this.
+    /// Compares the measured size and sums of `what` with this.
     ///
     /// # Errors
     /// [`Kind::BoxChecksum`], naming both sums.
@@ -155,12 +160,12 @@ fn mismatch(what: &str) -> Error {
         .hint("it was damaged on its way, or replaced: get it again, or ask whoever gave you the sum")
 }
 
-/// What a file turned out to be.
+/// The size and sums of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Measured {
     pub(super) size: u64,
     pub(super) sha256: String,
-    /// The sha256 and whatever else was asked for.
+    /// The sha256, and the other sums that were asked for.
     sums: Vec<Checksum>,
 }
 
@@ -171,7 +176,7 @@ impl Measured {
     }
 }
 
-/// Measures bytes on their way: the sha256, and every sum that will be asked for.
+/// Measures bytes as they pass: the sha256, and every other sum that is expected.
 pub(super) struct Meter {
     sha256: Hasher,
     others: Vec<(Algorithm, Box<dyn DynDigest + Send>)>,
@@ -185,7 +190,7 @@ impl fmt::Debug for Meter {
 }
 
 impl Meter {
-    /// One that measures what `expected` will be compared to.
+    /// A meter for the sums that `expected` has.
     pub(super) fn new(expected: &Expected) -> Self {
         let mut others: Vec<(Algorithm, Box<dyn DynDigest + Send>)> = Vec::new();
         for sum in &expected.sums {
@@ -215,7 +220,7 @@ impl Meter {
         self.sha256.clone().finish()
     }
 
-    /// What it has measured until now.
+    /// The size and sums of all bytes until now.
     pub(super) fn measured(&self) -> Measured {
         let sha256 = self.sha256();
         let mut sums = vec![Checksum::sha256(&sha256)];
@@ -236,7 +241,9 @@ pub(super) fn of_file(path: &Path, expected: &Expected, task: &mut Task<'_>) -> 
     let mut meter = Meter::new(expected);
     let file = File::open(path).map_err(|source| Error::io("read", path, &source))?;
     let total = file.metadata().map_err(|source| Error::io("read", path, &source))?.len();
-    digest::read_through(&file, path, total, task, |bytes| meter.update(bytes))?;
+    let cancel = task.cancel;
+    let tell = |done, total| task.report_checked(done, total);
+    digest::read_through(&file, path, total, cancel, tell, |bytes| meter.update(bytes))?;
     Ok(meter.measured())
 }
 

@@ -1,7 +1,7 @@
 //! What a file is, by its first bytes; and whether a disk image stays at home.
 //!
 //! QEMU and VirtualBox open the files that an image's header names: a backing file, a parent, an
-//! extent. An image from outside could so read any file of this computer; such images are refused.
+//! extent. So an image from outside could read any file of this computer. Such images are refused.
 //!
 //! Sources of the formats: QEMU's `docs/interop/qcow2.rst`, VMware's "Virtual Disk Format 5.0", and
 //! what QEMU's `block/vmdk.c` and `block/vdi.c` read of these headers.
@@ -10,10 +10,14 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::foreign::{self, Foreign};
+use crate::disk_space::human;
 use crate::error::{Error, Kind, Result};
 
 /// How many of a file's first bytes are enough for [`sniff`].
-pub const SNIFF: usize = 1024;
+pub const SNIFF: usize = foreign::HEAD;
+/// No disk is larger: the tables that describe a disk grow with its size.
+const MAX_DISK: u64 = 16 << 40;
 
 const SECTOR: u64 = 512;
 /// QEMU looks for a parent in the 20 sectors after the first, whatever the header says.
@@ -29,8 +33,8 @@ pub enum Content {
     Tar,
     /// A disk image.
     Disk(DiskFormat),
-    /// Something known that is no box, in words.
-    Known(&'static str),
+    /// Something known that is no box.
+    Known(Foreign),
     /// None of these.
     Unknown,
 }
@@ -87,22 +91,17 @@ pub fn sniff(head: &[u8]) -> Content {
         // A frame to be skipped, as `pzstd` and seekable zstd put in front (RFC 8878, section 3.1.2).
         () if matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]) => Content::Packed(Packing::Zstd),
         () if at(0, b"\xfd7zXZ\0") => Content::Packed(Packing::Xz),
-        () if at(0, b"BZh") => Content::Known("compressed with bzip2"),
-        () if at(0, b"PK\x03\x04") => Content::Known("a zip archive"),
-        () if at(0, b"7z\xbc\xaf\x27\x1c") => Content::Known("a 7-Zip archive"),
-        () if at(0, b"COWD") => Content::Known("an old VMware ESX disk"),
-        () if at(0, b"QED\0") => Content::Known("an old QEMU disk (QED)"),
-        () if at(0, b"LUKS\xba\xbe") => Content::Known("an encrypted disk (LUKS)"),
-        () if at(0, b"WithoutFreeSpace") || at(0, b"WithouFreSpacExt") => Content::Known("a Parallels disk"),
-        () if at(0, b"conectix") || at(0, b"vhdxfile") => Content::Known("a Hyper-V disk"),
-        () if text.starts_with("<!doctype html") || text.starts_with("<html") => Content::Known("a web page"),
-        () if text.starts_with("<?xml") || text.starts_with("<envelope") => {
-            Content::Known("an XML text (an OVF alone has no disk)")
-        }
-        () if text.starts_with('{') => Content::Known("a JSON text"),
+        // The first bytes of a tar archive are the name of a file, which may be anything.
         () if at(257, b"ustar") || is_old_tar(head) => Content::Tar,
-        () if at(510, &[0x55, 0xaa]) || at(512, b"EFI PART") => Content::Disk(DiskFormat::Raw),
-        () => Content::Unknown,
+        () => {
+            let is_disk = at(510, &[0x55, 0xaa]) || at(512, b"EFI PART");
+            let other = || foreign::by_file_system(head).or_else(|| foreign::by_text(head));
+            match foreign::by_mark(head) {
+                Some(known) => Content::Known(known),
+                None if is_disk => Content::Disk(DiskFormat::Raw),
+                None => other().map_or(Content::Unknown, Content::Known),
+            }
+        }
     }
 }
 
@@ -154,6 +153,7 @@ fn check_qcow2(file: &mut File, name: &str) -> Result<()> {
     if header.be32(32).ok_or_else(short)? != 0 {
         return Err(damaged(name, "it is encrypted"));
     }
+    check_size(header.be64(24).ok_or_else(short)?, name)?;
     // Bit 2 of the incompatible features: the data are in an external file.
     if version == 3 && header.be64(72).ok_or_else(short)? & 4 != 0 {
         return Err(leads_out(name, "it keeps its data in another file"));
@@ -165,13 +165,16 @@ fn check_vmdk(file: &mut File, name: &str) -> Result<()> {
     let header = Header(read_at(file, 0, SECTOR, name)?);
     let short = || damaged(name, "its VMDK header is cut short");
     // Without a capacity, QEMU takes the descriptor's extents for the disk.
-    if header.le64(12).ok_or_else(short)? == 0 {
-        return Err(leads_out(name, "it keeps its data in other files"));
+    match header.le64(12).ok_or_else(short)? {
+        0 => return Err(leads_out(name, "it keeps its data in other files")),
+        sectors => check_size(sectors.saturating_mul(SECTOR), name)?,
     }
     let offset = header.le64(28).ok_or_else(short)?.saturating_mul(SECTOR);
     let size = header.le64(36).ok_or_else(short)?.saturating_mul(SECTOR);
     if size > MAX_DESCRIPTOR {
-        return Err(damaged(name, "its VMDK descriptor is too long"));
+        let why =
+            format!("its VMDK descriptor has {}, and {} is the limit", human(size), human(MAX_DESCRIPTOR));
+        return Err(damaged(name, &why));
     }
     for (offset, size) in [(offset, size), QEMU_DESCRIPTOR] {
         if offset != 0 {
@@ -216,10 +219,18 @@ fn check_vdi(file: &mut File, name: &str) -> Result<()> {
     let header = Header(read_at(file, 0, SECTOR, name)?);
     // Type 1 grows, 2 is fixed; 3 and 4 need another image.
     match header.le32(76) {
-        Some(1 | 2) => Ok(()),
+        // The disk's size stands in the header since version 1.1, of 2005.
+        Some(1 | 2) => check_size(header.le64(368).unwrap_or_default(), name),
         Some(3 | 4) => Err(leads_out(name, "it has a parent")),
         _ => Err(damaged(name, "its VDI header is not understood")),
     }
+}
+
+fn check_size(size: u64, name: &str) -> Result<()> {
+    if size <= MAX_DISK {
+        return Ok(());
+    }
+    Err(damaged(name, &format!("it is a disk of {}, and {} is the limit", human(size), human(MAX_DISK))))
 }
 
 /// Up to `size` bytes from `offset` on; fewer at the file's end.
@@ -350,6 +361,18 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_disk_larger_than_the_limit_is_refused_and_the_limit_named() {
+        let mut large = qcow2();
+        large[24..32].copy_from_slice(&(MAX_DISK + 1).to_be_bytes());
+        let error = checked(&large).unwrap_err();
+        assert_eq!(error.kind(), Kind::BadBox);
+        assert!(error.message().contains("16.0 TiB is the limit"), "{error}");
+        let mut vmdk = vmdk(DESCRIPTOR);
+        vmdk[12..20].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert_eq!(refused(&vmdk), Kind::BadBox);
+    }
+
+    #[test]
     fn a_parent_where_only_qemu_looks_is_seen() {
         let mut image = vmdk("parentFileNameHint=\"/etc/shadow\"\n");
         image[28..36].copy_from_slice(&100u64.to_le_bytes());
@@ -358,9 +381,18 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_no_box_is_called_by_its_name() {
-        assert_eq!(sniff(b"  <!DOCTYPE html><title>Hotel wifi"), Content::Known("a web page"));
+        let known = |head: &[u8]| match sniff(head) {
+            Content::Known(foreign) => foreign.what,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(known(b"  <!DOCTYPE html><title>Hotel wifi"), "a web page");
+        // A disc that can also be started from a stick.
+        let mut hybrid = vec![0; SNIFF];
+        hybrid[510..512].copy_from_slice(&[0x55, 0xaa]);
+        hybrid[32769..32774].copy_from_slice(b"CD001");
+        assert_eq!(known(&hybrid), "an installation disc (ISO 9660)");
+        assert!(known(b"").starts_with("empty"));
         assert_eq!(sniff(&[0x1f, 0x8b, 8]), Content::Packed(Packing::Gzip));
-        assert_eq!(sniff(b""), Content::Unknown);
         assert_eq!(sniff(&[0; 1024]), Content::Unknown);
         let mut mbr = vec![0; 512];
         mbr[510..].copy_from_slice(&[0x55, 0xaa]);

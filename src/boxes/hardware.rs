@@ -20,7 +20,7 @@ pub struct Hardware {
 }
 
 impl Hardware {
-    /// What is assumed where nobody says: 512 MiB, one CPU, and devices that every provider has.
+    /// The hardware of a box that does not say: 512 MiB, one CPU, and devices that every provider has.
     pub fn plain(arch: Arch) -> Self {
         Hardware {
             arch,
@@ -30,6 +30,19 @@ impl Hardware {
             disk_controller: DiskController::Sata,
             nic: NicModel::E1000,
             base_mac: None,
+        }
+    }
+}
+
+impl Hardware {
+    /// What a distribution's own cloud image runs on with every provider: its kernel has the drivers of all
+    /// virtual machines, and VirtualBox has virtio disks only as SCSI (since 6.1).
+    pub fn of_cloud_image(arch: Arch) -> Self {
+        Hardware {
+            memory_mib: 1024,
+            disk_controller: DiskController::VirtioScsi,
+            nic: NicModel::Virtio,
+            ..Hardware::plain(arch)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What leads to a box in the store: its names, the addresses it was fetched from, and the local
+//! The ways to a box in the store: its names, the addresses that it was fetched from, and the local
 //! files that were hashed once and need not be hashed again while they stay as they are.
 
 use std::collections::BTreeMap;
@@ -6,14 +6,17 @@ use std::fs::Metadata;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::address::without_credentials;
 use super::download::Facts;
 use super::layout::Layout;
 use super::source::Source;
 use super::temp;
 use crate::error::{Error, Kind, Result};
-use crate::versioned;
+use crate::{atomic, versioned};
 
 const VERSION: u32 = 1;
+/// How many origins are kept.
+const MAX_ORIGINS: usize = 1000;
 
 /// The index: everything in it leads to a digest.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -28,6 +31,10 @@ pub(super) struct Index {
     pub(super) facts: BTreeMap<String, Facts>,
     /// Files, by their real path.
     pub(super) files: BTreeMap<String, Known>,
+    /// Where the box of a digest came from. It stays when the box goes: a lab may still need the box, and then
+    /// its user is told where to get it.
+    #[serde(default)]
+    pub(super) origins: BTreeMap<String, String>,
 }
 
 /// A file that was hashed.
@@ -37,7 +44,7 @@ pub(super) struct Known {
     pub(super) stamp: Stamp,
 }
 
-/// By what a file is recognised as unchanged.
+/// The facts by which lab sees that a file has not changed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Stamp {
     size: u64,
@@ -76,13 +83,14 @@ impl Index {
             urls: BTreeMap::new(),
             facts: BTreeMap::new(),
             files: BTreeMap::new(),
+            origins: BTreeMap::new(),
         }
     }
 
     /// The index as it is; an empty one where there is none.
     pub(super) fn read(layout: &Layout) -> Result<Self> {
         match versioned::read(&layout.index(), VERSION) {
-            Ok(index) => Ok(index.unwrap_or_else(Index::new)),
+            Ok(index) => Ok(index.map_or_else(Index::new, Index::without_secrets)),
             Err(error) if error.kind() == Kind::StateDamaged => Err(error.hint(format!(
                 "delete {}: the boxes stay, their names are given anew by `lab box add`",
                 layout.index().display()
@@ -91,13 +99,22 @@ impl Index {
         }
     }
 
+    /// The index without the passwords and tokens that lab wrote down until 0.1.
+    fn without_secrets(self) -> Self {
+        let urls = self.urls.into_iter().map(|(url, digest)| (without_credentials(&url), digest)).collect();
+        let facts = self.facts.into_iter().map(|(url, facts)| (without_credentials(&url), facts)).collect();
+        let origins =
+            self.origins.into_iter().map(|(digest, from)| (digest, without_credentials(&from))).collect();
+        Index { urls, facts, origins, ..self }
+    }
+
     /// Changes the index; several processes take turns.
     pub(super) fn change<T>(layout: &Layout, change: impl FnOnce(&mut Index) -> Result<T>) -> Result<T> {
-        temp::create_dirs(layout.root())?;
+        atomic::create_dirs(layout.root())?;
         let _store = temp::lock_store(layout)?;
         let before = Index::read(layout)?;
         let mut index = before.clone();
-        // Whoever was killed while removing a box left what led to it.
+        // A killed removal of a box leaves entries that lead to it.
         index.retain(|digest| layout.box_dir(digest).exists());
         let result = change(&mut index)?;
         if index != before {
@@ -106,10 +123,10 @@ impl Index {
         Ok(result)
     }
 
-    /// What is known of a source. For a file, whether it is still as it was hashed.
+    /// What the index knows of a source. For a file, also whether it has changed since it was hashed.
     pub(super) fn lookup(&self, source: &Source) -> Lookup {
         match source {
-            Source::Url(url) => self.urls.get(url).cloned().map_or(Lookup::Unknown, Lookup::Same),
+            Source::Url(url) => self.urls.get(url.as_str()).cloned().map_or(Lookup::Unknown, Lookup::Same),
             Source::File(path) => {
                 let Some(known) = self.files.get(&source.key()) else { return Lookup::Unknown };
                 match std::fs::metadata(path) {
@@ -121,11 +138,19 @@ impl Index {
         }
     }
 
-    /// Notes what a source led to; `stamp` is a file's.
+    /// Notes where a box came from.
+    pub(super) fn note_origin(&mut self, digest: &str, source: &str) {
+        self.origins.insert(digest.to_owned(), source.to_owned());
+        while self.origins.len() > MAX_ORIGINS {
+            self.origins.pop_first();
+        }
+    }
+
+    /// Notes which box a source led to; `stamp` is a file's.
     pub(super) fn learn(&mut self, source: &Source, digest: &str, stamp: Option<Stamp>) {
         match (source, stamp) {
             (Source::Url(url), _) => {
-                self.urls.insert(url.clone(), digest.to_owned());
+                self.urls.insert(url.as_str().to_owned(), digest.to_owned());
             }
             (Source::File(_), Some(stamp)) => {
                 self.files.insert(source.key(), Known { digest: digest.to_owned(), stamp });
@@ -139,7 +164,7 @@ impl Index {
         self.names.iter().filter(|(_, other)| *other == digest).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Forgets all that leads to a box.
+    /// Removes all entries that lead to a box.
     pub(super) fn forget(&mut self, digest: &str) {
         self.retain(|other| other != digest);
     }
@@ -158,7 +183,7 @@ impl Index {
 pub(super) enum Lookup {
     /// Nothing.
     Unknown,
-    /// It is what it was.
+    /// It has not changed.
     Same(String),
     /// It has been touched, or replaced, since it was hashed.
     Changed(String),

@@ -1,10 +1,9 @@
-//! What an unpacked box is.
+//! Finds out what an unpacked box is: its format, its disk, its hardware, its user.
 
+mod member;
 mod sums;
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::disk::{self, Content, DiskFormat};
@@ -13,13 +12,14 @@ use super::manifest::Format;
 use super::progress::Task;
 use super::vagrantfile::{self, Vagrantfile};
 use super::{archive, ovf};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
+use member::{bad, read_text};
 
-/// `metadata.json` has some 100 bytes.
-const MAX_METADATA: u64 = 1 << 20;
+/// A box's `metadata.json` has some 100 bytes.
+const MAX_METADATA: u64 = 256 << 10;
 const DEFAULT_USER: &str = "vagrant";
 
-/// What was found out.
+/// The facts of an unpacked box.
 #[derive(Debug)]
 pub(super) struct Findings {
     pub(super) format: Format,
@@ -46,18 +46,23 @@ struct MetadataDisk {
     path: Option<String>,
 }
 
-/// Reads the box that was unpacked into `dir`.
+/// Reads the box that was unpacked into `dir`. A disk image alone gets the hardware `assumed`, if that is given.
 ///
 /// # Errors
-/// [`Kind::BadBox`] when it is none that is understood, [`Kind::HostileBox`] when a disk image in it
+/// [`Kind::BadBox`] when lab does not understand it, [`Kind::HostileBox`] when a disk image in it
 /// leads to a file outside, [`Kind::BoxChecksum`] when it is not what its own manifest says,
 /// [`Kind::Interrupted`].
-pub(super) fn inspect(dir: &Path, unpacked: &archive::Unpacked, task: &mut Task<'_>) -> Result<Findings> {
+pub(super) fn inspect(
+    dir: &Path,
+    unpacked: &archive::Unpacked,
+    assumed: Option<&Hardware>,
+    task: &mut Task<'_>,
+) -> Result<Findings> {
     let files = list(dir)?;
     check_disks(dir, &files)?;
     let strange = sums::check(dir, unpacked, task)?;
     let mut findings =
-        if unpacked.bare { bare(dir, &files)? } else { Contents::read(dir, files)?.findings()? };
+        if unpacked.bare { bare(dir, &files, assumed)? } else { Contents::read(dir, files)?.findings()? };
     findings.notes.splice(0..0, unpacked.notes.iter().cloned().chain(strange));
     if let Some(key) = &findings.key {
         protect(&dir.join(key))?;
@@ -76,7 +81,7 @@ fn list(dir: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Every image of the box must stay in it, not only the system's: providers open the others too.
+/// No disk image of the box may lead to a file outside, also not a further one: providers open those too.
 fn check_disks(dir: &Path, files: &[String]) -> Result<()> {
     for name in files {
         let path = dir.join(name);
@@ -87,27 +92,28 @@ fn check_disks(dir: &Path, files: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// A disk image alone: nothing says what it is for. Today's systems have virtio, and images in
+/// A disk image alone says nothing of its machine. Today's systems have drivers for virtio, and images in
 /// VirtualBox's and VMware's own formats come from machines with SATA.
-fn bare(dir: &Path, files: &[String]) -> Result<Findings> {
+fn bare(dir: &Path, files: &[String], assumed: Option<&Hardware>) -> Result<Findings> {
     let Some(disk) = files.first().cloned() else { return Err(bad("it is empty")) };
     let disk_format = disk_format(dir, &disk)?;
     let (disk_controller, nic) = match disk_format {
         DiskFormat::Qcow2 | DiskFormat::Raw => (DiskController::VirtioBlk, NicModel::Virtio),
         DiskFormat::Vmdk | DiskFormat::VmdkText | DiskFormat::Vdi => (DiskController::Sata, NicModel::E1000),
     };
+    let usual = || Hardware { disk_controller, nic, ..Hardware::plain(Arch::X86_64) };
     Ok(Findings {
         format: Format::Disk,
         disk,
         disk_format,
-        hardware: Hardware { disk_controller, nic, ..Hardware::plain(Arch::X86_64) },
+        hardware: assumed.cloned().unwrap_or_else(usual),
         user: DEFAULT_USER.into(),
         key: None,
         notes: vec!["a disk image does not say what machine it is for: that is assumed".into()],
     })
 }
 
-/// A box whose makers name no hardware: with what vagrant-libvirt gives a machine.
+/// The hardware that vagrant-libvirt gives a machine, for a box that names none.
 fn virtio(arch: Arch) -> Hardware {
     Hardware { disk_controller: DiskController::VirtioBlk, nic: NicModel::Virtio, ..Hardware::plain(arch) }
 }
@@ -140,11 +146,11 @@ impl<'a> Contents<'a> {
             // Vagrant 1.0 had VirtualBox alone, and no metadata.
             Some("virtualbox") | None => self.ovf(&mut notes)?,
             Some(other) => {
-                return Err(bad(&format!("it is made for {other}"))
+                return Err(bad(&format!("it is made for {other:?}"))
                     .hint("get the same box for virtualbox or libvirt"));
             }
         };
-        // What Vagrant gives NIC 1. The box's network set-up may depend on it.
+        // The MAC address that Vagrant gives NIC 1. The box's network set-up may depend on it.
         match self.vagrantfile.base_mac.as_deref().map(str::parse) {
             Some(Ok(mac)) => hardware.base_mac = Some(mac),
             Some(Err(error)) => notes.push(format!("the box's Vagrantfile: base_mac is {error}")),
@@ -157,7 +163,14 @@ impl<'a> Contents<'a> {
             }
             there
         });
-        let user = self.vagrantfile.username.take().unwrap_or_else(|| DEFAULT_USER.into());
+        let user = match self.vagrantfile.username.take() {
+            Some(user) if is_user(&user) => user,
+            Some(user) => {
+                notes.push(format!("the box's Vagrantfile names a user that cannot be one: {user:?}"));
+                DEFAULT_USER.into()
+            }
+            None => DEFAULT_USER.into(),
+        };
         let disk_format = disk_format(self.dir, &disk)?;
         Ok(Findings { format, disk, disk_format, hardware, user, key, notes })
     }
@@ -170,7 +183,7 @@ impl<'a> Contents<'a> {
         let ovfs: Vec<_> = self.files.iter().filter(is_ovf).collect();
         let name = match ovfs.as_slice() {
             [one] => *one,
-            [] => return Err(bad("it has neither an OVF nor a metadata.json").hint(WANTED)),
+            [] => return Err(self.no_description()),
             several => several
                 .iter()
                 .find(|name| name.as_str() == "box.ovf")
@@ -185,6 +198,32 @@ impl<'a> Contents<'a> {
         Ok((format, found.disk, found.hardware))
     }
 
+    /// The error for an archive that says nothing of a machine: what it is instead.
+    fn no_description(&self) -> Error {
+        let error = bad("it has neither an OVF nor a metadata.json");
+        let has = |name: &str| self.files.iter().any(|file| file == name);
+        if has("oci-layout") || (has("manifest.json") && has("repositories")) {
+            return bad("it is an image for containers")
+                .hint("a machine needs a disk with a system of its own");
+        }
+        if self.files.is_empty() {
+            return bad("it has no files at its top").hint(
+                "where they lie in a folder, pack them anew from there: cd FOLDER && tar -czf ../NEW.box *",
+            );
+        }
+        for name in &self.files {
+            let what = match disk::sniff_file(&self.dir.join(name)) {
+                Ok(Content::Tar | Content::Packed(_)) => "another archive",
+                Ok(Content::Disk(_)) => "a disk image",
+                Ok(Content::Known(known)) if known.hint.starts_with("unpack it") => known.what,
+                _ => continue,
+            };
+            return bad(&format!("it is an archive with {what} in it, {name}"))
+                .hint(format!("unpack it, then add what is in it: tar -xf FILE; lab box add NAME {name}"));
+        }
+        error.hint(WANTED)
+    }
+
     /// A box that is a disk image and a few words.
     fn image(&self, format: Format, notes: &mut Vec<String>) -> Result<(Format, String, Hardware)> {
         let listed = self.metadata.disks.first().and_then(|disk| disk.path.as_deref());
@@ -197,7 +236,7 @@ impl<'a> Contents<'a> {
             None | Some("amd64" | "x86_64" | "unknown") => Arch::X86_64,
             Some("i386" | "i686") => Arch::I386,
             Some("arm64" | "aarch64") => Arch::Aarch64,
-            Some(other) => return Err(bad(&format!("it is made for {other} processors"))),
+            Some(other) => return Err(bad(&format!("it is made for {other:?} processors"))),
         };
         let mut hardware = virtio(arch);
         let settings = &self.vagrantfile;
@@ -231,25 +270,21 @@ impl<'a> Contents<'a> {
 fn disk_format(dir: &Path, name: &str) -> Result<DiskFormat> {
     match disk::sniff_file(&dir.join(name))? {
         Content::Disk(format) => Ok(format),
+        Content::Known(known) => Err(bad(&format!("its disk {name} is {}", known.what)).hint(known.hint)),
+        Content::Packed(_) => {
+            Err(bad(&format!("its disk {name} is compressed")).hint("unpack it, and pack the box anew"))
+        }
         // A disk without a boot sector's mark may still be one, but cannot be started.
-        _ => Err(bad(&format!("its disk {name} is no disk image that is known"))),
+        Content::Tar | Content::Unknown => {
+            Err(bad(&format!("its disk {name} is no disk image that lab knows")))
+        }
     }
 }
 
-/// A text file of the box, if it is there.
-fn read_text(path: &Path, limit: u64) -> Result<Option<String>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file.take(limit + 1),
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::io("read", path, &source)),
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|source| Error::io("read", path, &source))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if bytes.len() as u64 > limit {
-        return Err(bad(&format!("its {name} is too long")));
-    }
-    String::from_utf8(bytes).map(Some).map_err(|_| bad(&format!("its {name} is not UTF-8")))
+/// Whether this can be the name of a user. It is handed to ssh, where a word that begins with `-` is an option.
+fn is_user(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    name.len() <= 32 && name.chars().all(is_part) && !name.starts_with(['-', '.']) && !name.is_empty()
 }
 
 /// ssh refuses a private key that others may read.
@@ -265,10 +300,6 @@ fn protect(path: &Path) -> Result<()> {
 }
 
 const WANTED: &str = "a Vagrant box has a metadata.json and, for virtualbox, a box.ovf";
-
-fn bad(why: &str) -> Error {
-    Error::new(Kind::BadBox, format!("the box cannot be used: {why}"))
-}
 
 #[cfg(test)]
 mod tests;

@@ -2,32 +2,32 @@
 //!
 //! ```text
 //! LAB_HOME/boxes/
-//!   <sha256>/manifest.json   what is known of the box
+//!   <sha256>/manifest.json   the manifest of the box
 //!   <sha256>/files/…         the unpacked box, and nothing of ours: a box cannot bring our manifest
 //!   index.json               names, addresses and local files that lead to a digest
 //!   store.lock               held for the moment of a change to the index or to tmp/
-//!   locks/<key>.lock         held by whoever adds the box of one source
-//!   locks/<sha256>.lock      shared by those who take the box for a machine, held alone by whoever removes it
-//!   partial/<key>/           a download that is not finished; whoever has the source's lock works there
+//!   locks/<key>.lock         held by the command that adds the box of one source
+//!   locks/<sha256>.lock      shared by commands that make machines of the box, held alone by a command that removes it
+//!   partial/<key>/           an unfinished download; the command with the source's lock works there
 //!   tmp/<id>/                work in progress; its `lock` is held by the process that works there
 //! ```
 
 use std::path::{Path, PathBuf};
 
-use super::digest;
+use crate::digest;
 
 /// The unpacked box inside a box's folder.
 pub(super) const FILES: &str = "files";
-/// What is known of the box, inside a box's folder.
+/// The manifest, inside a box's folder.
 pub(super) const MANIFEST: &str = "manifest.json";
-/// What becomes of [`MANIFEST`] when the box was found damaged.
+/// The name that [`MANIFEST`] gets when the box was found damaged.
 pub(super) const MANIFEST_SET_ASIDE: &str = "manifest.damaged.json";
 /// Inside a temporary folder: held for as long as somebody works there.
 pub(super) const TEMP_LOCK: &str = "lock";
 /// Inside a temporary folder: the box folder that is being made.
 pub(super) const TEMP_BOX: &str = "box";
 
-/// Where the store keeps what.
+/// The paths of the store's files.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     root: PathBuf,
@@ -75,7 +75,7 @@ impl Layout {
         self.root.join("partial")
     }
 
-    /// What is there of a download that is not finished.
+    /// The folder of an unfinished download.
     pub(super) fn partial(&self, source: &str) -> PathBuf {
         self.partials().join(key(source))
     }
@@ -85,7 +85,7 @@ impl Layout {
     }
 }
 
-/// What stands for a source in file names.
+/// The name that stands for a source in paths.
 fn key(source: &str) -> String {
     digest::of_bytes(source.as_bytes()).chars().take(32).collect()
 }

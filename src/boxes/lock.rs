@@ -1,4 +1,4 @@
-//! Locks on boxes, and what is said where another command has them.
+//! Locks on boxes, and the error where another command holds one.
 
 use std::fs::File;
 use std::path::Path;

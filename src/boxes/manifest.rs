@@ -1,11 +1,12 @@
-//! What is known of a box in the store.
+//! The manifest of a box: what lab found out about it when it was added.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::address::without_credentials;
 use super::hardware::Hardware;
+use super::image::{BoxImage, Login};
 use super::layout::{FILES, MANIFEST, MANIFEST_SET_ASIDE};
-use super::{BoxImage, Login};
 use crate::error::{Error, Kind, Result};
 use crate::versioned;
 
@@ -50,7 +51,7 @@ pub struct Sum {
     pub sha256: String,
 }
 
-/// What is known of a box; it never changes. The names under which it is known are in the index.
+/// What lab found out about a box when it was added. It never changes; the box's names are in the index.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Manifest {
     /// [`VERSION`].
@@ -59,7 +60,7 @@ pub struct Manifest {
     pub sha256: String,
     /// The size of the box file in bytes.
     pub size: u64,
-    /// The size of what it holds in bytes.
+    /// The size of the unpacked files in bytes.
     pub unpacked: u64,
     /// The path or address that it was first added from.
     pub source: String,
@@ -82,7 +83,7 @@ pub struct Manifest {
     pub key: Option<String>,
     /// The files of the unpacked box, by name: what `lab box verify` holds them to.
     pub files: BTreeMap<String, Sum>,
-    /// What was not understood, or left out, or assumed.
+    /// Notes for people: what lab did not understand, left out, or assumed.
     pub notes: Vec<String>,
 }
 
@@ -96,9 +97,17 @@ impl Manifest {
             Kind::StateDamaged => error.hint(MEND),
             _ => error,
         };
-        let Some(manifest) = versioned::read::<Manifest>(&dir.join(MANIFEST), VERSION).map_err(mend)? else {
+        let Some(mut manifest) = versioned::read::<Manifest>(&dir.join(MANIFEST), VERSION).map_err(mend)?
+        else {
             return if dir.exists() { Err(incomplete(dir, MANIFEST)) } else { Ok(None) };
         };
+        // Earlier releases wrote passwords down, too.
+        manifest.source = without_credentials(&manifest.source);
+        let names = manifest.files.keys().chain([&manifest.disk]).chain(&manifest.key);
+        if !names.into_iter().all(|name| is_plain(name)) {
+            let message = format!("{} names a file outside of the box", dir.join(MANIFEST).display());
+            return Err(Error::new(Kind::StateDamaged, message).hint(MEND));
+        }
         if !dir.join(FILES).join(&manifest.disk).is_file() {
             return Err(incomplete(dir, &manifest.disk));
         }
@@ -117,12 +126,17 @@ impl Manifest {
             login: Login {
                 user: self.user.clone(),
                 key: self.key.as_ref().map(|key| files.join(key)),
-                // Those that Vagrant or a virtualisation program packed have been logged into before.
+                // Boxes that Vagrant or a virtualisation program packed have a user already.
                 seeded: self.format == Format::Disk,
             },
             dir: files,
         }
     }
+}
+
+/// Whether a name stays in the folder that it is joined to.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['/', '\\', ':', '\0']) && !matches!(name, "." | "..")
 }
 
 const MEND: &str = "add the box again from where it came from: `lab box add NAME FILE`";

@@ -5,15 +5,19 @@
 //! VirtualBox adds its own `vbox:Machine`, which says what OVF cannot: the firmware, the exact NIC.
 
 mod items;
+mod limits;
+mod xml;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::hardware::{Arch, DiskController, Firmware, Hardware, Mac, NicModel};
+use crate::disk_space::human;
 use crate::error::{Error, Kind, Result};
 use items::Item;
+use xml::{attribute, bad, child, children, is};
 
 /// OVFs have 10 to 60 kB.
-pub const MAX_SIZE: u64 = 4 << 20;
+pub const MAX_SIZE: u64 = 256 << 10;
 const MAX_NODES: u32 = 100_000;
 /// Where the OVF does not say.
 const DEFAULT_MEMORY: u32 = 512;
@@ -25,18 +29,22 @@ pub struct Ovf {
     pub hardware: Hardware,
     /// The file name of the system disk: a plain name, in the OVF's own folder.
     pub disk: String,
-    /// What was not understood, or not there and therefore assumed, for people.
+    /// Notes for people: what lab did not understand, and what it assumed because the OVF does not say.
     pub notes: Vec<String>,
 }
 
 /// Reads the text of an OVF.
 ///
 /// # Errors
-/// [`Kind::BadBox`] when it is no OVF or has no usable disk; [`Kind::HostileBox`] when a disk lies
+/// [`Kind::BadBox`] when it is no OVF, has no usable disk, or is over a limit (which is named); [`Kind::HostileBox`] when a disk lies
 /// outside of its folder, or when it has a DTD.
 pub fn read(text: &str) -> Result<Ovf> {
     let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..Default::default() };
     let text = text.trim_start_matches('\u{feff}');
+    if text.len() as u64 > MAX_SIZE {
+        return Err(bad(&format!("it is larger than {}, which is the limit", human(MAX_SIZE))));
+    }
+    limits::check(text)?;
     let document = Document::parse_with_options(text, options).map_err(|source| match source {
         roxmltree::Error::DtdDetected => {
             Error::new(Kind::HostileBox, "the box is refused: its OVF declares entities (a DTD)")
@@ -100,7 +108,7 @@ impl<'d> Reader<'d> {
     fn system_disk<'i>(&mut self, items: &'i [Item<'d>]) -> Result<(String, Option<&'i Item<'d>>)> {
         let mut disks: Vec<_> = items.iter().filter(|item| item.kind == items::DISK).collect();
         let parent = |disk: &Item<'_>| items.iter().find(|item| Some(item.id) == disk.parent);
-        disks.sort_by_key(|disk| (parent(disk).map(|item| item.address), disk.address_on_parent));
+        disks.sort_by_cached_key(|disk| (parent(disk).map(|item| item.address), disk.address_on_parent));
         if let Some(disk) = disks.first() {
             let id = disk.host_resource.and_then(|resource| resource.rsplit('/').next()).unwrap_or_default();
             let file = self.disk_file(Some(id))?;
@@ -181,7 +189,9 @@ impl<'d> Reader<'d> {
         match said {
             Some(memory @ 4..=1_048_576) => memory,
             Some(other) => {
-                self.note(format!("{other} MiB of memory cannot be meant: {DEFAULT_MEMORY} MiB"));
+                self.note(format!(
+                    "the OVF says {other} MiB of memory, which cannot be right: {DEFAULT_MEMORY} MiB are used"
+                ));
                 DEFAULT_MEMORY
             }
             None => {
@@ -196,7 +206,7 @@ impl<'d> Reader<'d> {
         match item.and_then(|item| item.quantity).unwrap_or(1) {
             cpus @ 1..=256 => u32::try_from(cpus).unwrap_or(1),
             other => {
-                self.note(format!("{other} CPUs cannot be meant: 1"));
+                self.note(format!("the OVF says {other} CPUs, which cannot be right: 1 is used"));
                 1
             }
         }
@@ -302,28 +312,6 @@ pub(super) fn plain_name(name: &str) -> Result<&str> {
         return Err(Error::new(Kind::HostileBox, message));
     }
     if name.is_empty() { Err(bad("its disk has no file name")) } else { Ok(name) }
-}
-
-/// Element and attribute names are looked up without their name spaces, which differ between OVF
-/// versions; no two names of interest collide.
-fn is(node: Node<'_, '_>, name: &str) -> bool {
-    node.is_element() && node.tag_name().name() == name
-}
-
-fn children<'d>(node: Node<'d, 'd>, name: &'static str) -> impl Iterator<Item = Node<'d, 'd>> {
-    node.children().filter(move |node| is(*node, name))
-}
-
-fn child<'d>(node: Node<'d, 'd>, name: &'static str) -> Option<Node<'d, 'd>> {
-    children(node, name).next()
-}
-
-fn attribute<'d>(node: Node<'d, 'd>, name: &str) -> Option<&'d str> {
-    node.attributes().find(|attribute| attribute.name() == name).map(|attribute| attribute.value())
-}
-
-fn bad(why: &str) -> Error {
-    Error::new(Kind::BadBox, format!("the box's OVF cannot be used: {why}"))
 }
 
 #[cfg(test)]

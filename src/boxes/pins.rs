@@ -5,20 +5,24 @@
 
 use std::path::Path;
 
+use super::address::without_credentials;
 use super::checksum::Expected;
 use crate::atomic;
 use crate::error::{Error, Kind, Result};
+use crate::limited;
 
 /// The name of the file; it stands beside the Labfile.
 pub const FILE_NAME: &str = "Labfile.lock";
 /// The version of its form that this release writes, and the newest that it reads.
 const VERSION: u32 = 1;
+/// A box takes about 300 bytes.
+const MAX_SIZE: u64 = 1 << 20;
 const HEAD: &str = "\
 # The boxes that this lab's machines are made from. lab wrote this and holds to it: keep it beside the
 # Labfile, and commit it. `lab box update` takes newer boxes.
 ";
 
-/// A box as it is held to.
+/// One exact box that a lab uses.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Pin {
     /// What the Labfile calls it.
@@ -38,14 +42,15 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// What a file must be to be this box.
+    /// The size and the sum that a file must have to be this box.
     pub fn expected(&self) -> Expected {
         Expected { size: Some(self.size), ..Expected::sha256(&self.sha256) }
     }
 
     /// Whether it is what a Labfile means by a name and a `box_version`.
     fn is_of(&self, name: &str, wanted: Option<&str>) -> bool {
-        self.name == name && self.wanted.as_deref() == wanted
+        // A name that is an address was written down without its password.
+        without_credentials(&self.name) == without_credentials(name) && self.wanted.as_deref() == wanted
     }
 }
 
@@ -74,15 +79,17 @@ impl Pins {
     /// # Errors
     /// [`Kind::StateDamaged`], [`Kind::StateTooNew`], [`Kind::Io`].
     pub fn read(path: &Path) -> Result<Self> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Pins::default()),
-            Err(source) => return Err(Error::io("read", path, &source)),
+        let mend = "get it back from where the lab came from (git restore Labfile.lock), or delete it: `lab up` writes it anew";
+        let text = match limited::text_if_there(path, MAX_SIZE, Kind::StateDamaged) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Ok(Pins::default()),
+            Err(error) if error.kind() == Kind::StateDamaged => return Err(error.hint(mend)),
+            Err(error) => return Err(error),
         };
         let damaged = |error: toml::de::Error| {
             Error::new(Kind::StateDamaged, format!("{} is damaged", path.display()))
                 .detail(error.to_string().trim_end().to_owned())
-                .hint("get it back from where the lab came from (git restore Labfile.lock), or delete it: `lab up` writes it anew")
+                .hint(mend)
         };
         let Versioned { version } = toml::from_str(&text).map_err(damaged)?;
         if version > VERSION {
@@ -95,8 +102,9 @@ impl Pins {
             );
         }
         let file: File = toml::from_str(&text).map_err(damaged)?;
-        if let Some(pin) = file.boxes.iter().find(|pin| !super::digest::is_digest(&pin.sha256)) {
-            let message = format!("{}: the sha256 of {} is none: {}", path.display(), pin.name, pin.sha256);
+        if let Some(pin) = file.boxes.iter().find(|pin| !crate::digest::is_digest(&pin.sha256)) {
+            let message =
+                format!("{}: the sha256 of {:?} is not a sha256: {:?}", path.display(), pin.name, pin.sha256);
             return Err(Error::new(Kind::StateDamaged, message).hint("it has 64 digits, in small letters"));
         }
         Ok(Pins { boxes: file.boxes })
@@ -113,19 +121,19 @@ impl Pins {
         atomic::write_shared(path, format!("{HEAD}{text}").as_bytes())
     }
 
-    /// What a name with a `box_version` is held to.
+    /// The pin of a name with a `box_version`.
     pub fn get(&self, name: &str, wanted: Option<&str>) -> Option<&Pin> {
         self.boxes.iter().find(|pin| pin.is_of(name, wanted))
     }
 
-    /// Holds a name to a box; in the place of what it was held to.
+    /// Sets the pin of a name; it replaces the one before.
     pub fn set(&mut self, pin: Pin) {
         self.boxes.retain(|known| !known.is_of(&pin.name, pin.wanted.as_deref()));
         self.boxes.push(pin);
         self.boxes.sort_by(|a, b| (&a.name, &a.wanted).cmp(&(&b.name, &b.wanted)));
     }
 
-    /// Forgets all but those for which `keep` is true of name and `box_version`; returns those forgotten.
+    /// Removes the pins for which `keep`, given name and `box_version`, is false; returns them.
     pub fn retain(&mut self, keep: impl Fn(&str, Option<&str>) -> bool) -> Vec<Pin> {
         let all = std::mem::take(&mut self.boxes);
         let (kept, gone) = all.into_iter().partition(|pin| keep(&pin.name, pin.wanted.as_deref()));

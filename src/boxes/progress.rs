@@ -1,14 +1,14 @@
-//! What whoever waits for a box is told meanwhile.
+//! The progress of work on a box, for the user who waits.
 
 use crate::cancel::Cancel;
 
-/// What is being done to a box.
+/// The kind of work on a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Another process is adding the same box; ours goes on when it is done.
     Waiting,
-    /// A server is being asked what there is.
+    /// A server is asked which boxes it has.
     Asking,
     /// The box is being fetched.
     Downloading,
@@ -16,7 +16,11 @@ pub enum Phase {
     Retrying,
     /// It cannot be had from one source; the next one is tried.
     NextSource,
-    /// The box file is being read to see whether it is still the one that is known.
+    /// A file is fetched over http, and no checksum is known by which a forgery would be noticed.
+    Unprotected,
+    /// The only checksums that are known of the box are md5 or sha1.
+    WeakChecksum,
+    /// The box file is read, to see whether it has changed.
     Checking,
     /// The box is being unpacked (and hashed).
     Unpacking,
@@ -32,7 +36,11 @@ impl Phase {
             Phase::Asking => "asking where it is",
             Phase::Downloading => "downloading",
             Phase::Retrying => "the network failed; trying again",
-            Phase::NextSource => "it cannot be had there; trying its next source",
+            Phase::NextSource => "this source failed; trying the next one",
+            Phase::Unprotected => {
+                "fetched over plain http without a checksum from elsewhere: anybody on the way could read or forge it"
+            }
+            Phase::WeakChecksum => "its only checksum is md5 or sha1, which finds damage and no forgery",
             Phase::Checking => "checking",
             Phase::Unpacking => "unpacking",
             Phase::Packing => "packing",
@@ -40,10 +48,10 @@ impl Phase {
     }
 }
 
-/// How far it is. Given often (about once a MiB): whoever displays it picks what to show.
+/// How far the work is. Reported about once a MiB; the display shows as much of it as it likes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Progress {
-    /// What is being done.
+    /// The kind of work.
     pub phase: Phase,
     /// Bytes of the box file done with.
     pub done: u64,
@@ -51,7 +59,7 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
-/// What a long job needs of its caller: the wish to stop, and an ear.
+/// What a long job gets from its caller: the wish to stop, and a function to report to.
 pub struct Task<'a> {
     /// Looked at between chunks.
     pub cancel: &'a Cancel,
@@ -63,6 +71,11 @@ impl Task<'_> {
     /// Tells how far it is.
     pub(super) fn report(&mut self, phase: Phase, done: u64, total: Option<u64>) {
         (self.progress)(Progress { phase, done, total });
+    }
+
+    /// Tells how many bytes of how many have been checked.
+    pub(super) fn report_checked(&mut self, done: u64, total: u64) {
+        self.report(Phase::Checking, done, Some(total));
     }
 }
 

@@ -4,8 +4,10 @@
 
 use std::path::Path;
 
+use super::address::{Address, without_credentials};
 use super::checksum::{Checksum, Expected};
 use super::hardware::Arch;
+use super::notes::plain;
 use super::source::Source;
 use super::versions::{self, Constraint, Version};
 use crate::error::{Error, Kind, Result};
@@ -18,10 +20,13 @@ const VARIABLES: [&str; 2] = ["LAB_REGISTRY", "VAGRANT_SERVER_URL"];
 const PROVIDERS: [&str; 3] = ["virtualbox", "libvirt", "qemu"];
 
 /// The registry's address; the metadata of `owner/name` is below it.
-pub(super) fn of_environment() -> String {
+pub(super) fn of_environment() -> Address {
     let said = VARIABLES.iter().find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
-    said.as_deref().unwrap_or(DEFAULT).trim_end_matches('/').to_owned()
+    Address::new(said.as_deref().unwrap_or(DEFAULT).trim_end_matches('/'))
 }
+
+/// How many versions, and files of all versions, a box may have. The oldest boxes have some hundred versions.
+const MAX_ENTRIES: usize = 10_000;
 
 /// Whether `name` is of the form that registries have: `owner/name`.
 pub(super) fn is_name(name: &str) -> bool {
@@ -87,10 +92,16 @@ impl Metadata {
         if metadata.versions.is_empty() {
             return Err(wrong("it lists no versions".to_owned()));
         }
+        let files: usize = metadata.versions.iter().map(|release| release.providers.len()).sum();
+        if metadata.versions.len() > MAX_ENTRIES || files > MAX_ENTRIES {
+            return Err(wrong(format!(
+                "it lists more than {MAX_ENTRIES} versions or files, which is the limit"
+            )));
+        }
         Ok(metadata)
     }
 
-    /// The newest version that is wanted, for `arch` or, failing that, for whatever there is.
+    /// The newest version that is wanted: its file for `arch`, or else a file for another architecture.
     ///
     /// # Errors
     /// [`Kind::BoxNotFound`], naming what there is.
@@ -119,7 +130,7 @@ impl Metadata {
             others.dedup();
             let message = format!("the box {name} is not made for virtualbox, libvirt or qemu");
             return Err(Error::new(Kind::BoxNotFound, message)
-                .detail(format!("it is there for {}", others.join(", ")))
+                .detail(format!("it is there for {}", plain(&others.join(", "))))
                 .hint("choose another box of the same system"));
         }
         let wish = wanted.map_or_else(String::new, |wanted| format!(" that is {wanted}"));
@@ -128,7 +139,7 @@ impl Metadata {
         Err(match known.is_empty() {
             true => error.hint("its owner has withdrawn all of them: choose another box"),
             false => error
-                .detail(format!("the newest are {}", known.join(", ")))
+                .detail(format!("the newest are {}", plain(&known.join(", "))))
                 .hint("correct box_version in the Labfile, or leave it out for the newest"),
         })
     }
@@ -140,10 +151,13 @@ impl Provider {
         let (Some(kind), Some(sum)) = (said(&self.checksum_type), said(&self.checksum)) else {
             return Ok(Expected::default());
         };
-        // A sum that cannot be read must not count as none.
+        // A sum that lab cannot read must not count as "no sum".
         let sum = Checksum::new(&kind, &sum).ok_or_else(|| {
-            Error::new(Kind::BadBox, format!("the checksum of {} is none: {kind} {sum}", self.url))
-                .hint("tell whoever publishes the box, or choose another version")
+            Error::new(
+                Kind::BadBox,
+                format!("the checksum of {:?} is not one: {kind:?} {sum:?}", without_credentials(&self.url)),
+            )
+            .hint("tell whoever publishes the box, or choose another version")
         })?;
         Ok(Expected { size: None, sums: vec![sum] })
     }
@@ -183,22 +197,48 @@ pub(super) fn host_arch() -> Arch {
 }
 
 /// What an address in a document means, when the document stands at `from`: it may be relative.
+///
+/// # Errors
+/// [`Kind::HostileBox`] where a document from the web names a file of this computer, or one from https an
+/// address that anybody on the way could forge.
 pub(super) fn relative_to(from: &Source, address: &str) -> Result<Source> {
-    match from {
-        Source::File(path) => Source::parse(address, path.parent().unwrap_or(Path::new("/"))),
-        Source::Url(_) if address.contains("://") => Source::parse(address, Path::new("/")),
-        Source::Url(url) => {
-            let path = url.split(['?', '#']).next().unwrap_or_default();
-            let authority = path.find("://").map_or(0, |at| at + 3);
-            let root =
-                path.get(authority..).and_then(|rest| rest.find('/')).map_or(path.len(), |at| authority + at);
-            let base = match address.starts_with('/') {
-                true => path.get(..root).unwrap_or(path),
-                false => {
-                    path.rfind('/').filter(|at| *at >= root).and_then(|at| path.get(..at)).unwrap_or(path)
-                }
+    let url = match from {
+        Source::File(path) => return Source::parse(address, path.parent().unwrap_or(Path::new("/"))),
+        Source::Url(url) => url,
+    };
+    let shown = without_credentials(address);
+    let refused = |why: &str| {
+        Error::new(Kind::HostileBox, format!("what stands at {url} leads to {shown:?}: {why}"))
+            .hint("tell whoever publishes it, or download the box yourself and type: lab box add NAME FILE")
+    };
+    let scheme = address.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    match scheme.as_deref() {
+        Some("http" | "https") => {
+            let Source::Url(to) = Source::parse(address, Path::new("/"))? else {
+                return Err(refused("that is no address of the web"));
             };
-            Ok(Source::Url(format!("{base}/{}", address.trim_start_matches('/'))))
+            match to.is_plain() && !url.is_plain() {
+                true => {
+                    Err(refused("from https lab goes to https only, since anybody on the way can forge http"))
+                }
+                false => Ok(Source::Url(to)),
+            }
+        }
+        Some("file") => Err(refused("only a document on this computer may name a file of it")),
+        _ if address.starts_with("//") => {
+            let scheme = if url.is_plain() { "http:" } else { "https:" };
+            Ok(Source::Url(Address::new(&format!("{scheme}{address}"))))
+        }
+        Some(_) if address.contains("://") => Err(refused("only https and http addresses work there")),
+        _ if address.starts_with('/') => Ok(Source::Url(url.beside(address))),
+        _ => {
+            let path = url.path();
+            let root = path.find("://").map_or(0, |at| at + 3);
+            let base = path.rfind('/').filter(|at| *at >= root).and_then(|at| path.get(..at)).unwrap_or(path);
+            let base =
+                base.get(root..).and_then(|rest| rest.split_once('/')).map_or("", |(_, folders)| folders);
+            let slash = if base.is_empty() { "" } else { "/" };
+            Ok(Source::Url(url.beside(&format!("/{base}{slash}{address}"))))
         }
     }
 }
@@ -272,18 +312,37 @@ mod tests {
 
     #[test]
     fn addresses_in_a_document_may_be_relative() {
-        let from = |url: &str| Source::Url(url.to_owned());
+        let from = |url: &str| Source::Url(url.into());
         for (document, address, meant) in [
             ("http://h/a/m.json?x=/1", "b.box", "http://h/a/b.box"),
             ("http://h/a/m.json", "/b.box", "http://h/b.box"),
             ("http://h", "b.box", "http://h/b.box"),
             ("http://h/a/m.json", "https://o/b.box", "https://o/b.box"),
+            ("https://h/a/m.json", "//o/b.box", "https://o/b.box"),
+            ("http://me:pw@h/a/b/m.json", "c/b.box", "http://me:pw@h/a/b/c/b.box"),
+            ("https://me:pw@h/m.json", "HTTPS://o/b.box", "https://o/b.box"),
         ] {
             assert_eq!(relative_to(&from(document), address).unwrap(), from(meant), "{document} {address}");
         }
         let file = Source::File("/stick/m.json".into());
         assert_eq!(relative_to(&file, "b.box").unwrap(), Source::File("/stick/b.box".into()));
         assert_eq!(relative_to(&file, "http://h/b.box").unwrap(), from("http://h/b.box"));
+    }
+
+    #[test]
+    fn a_document_from_the_web_leads_to_nothing_weaker() {
+        for (document, address) in [
+            ("https://h/m.json", "http://h/b.box"),
+            ("https://h/m.json", "HTTP://h/b.box"),
+            ("https://h/m.json", "file:///etc/passwd"),
+            ("http://h/m.json", "file:///etc/passwd"),
+            ("http://h/m.json", "file:/etc/passwd"),
+            ("http://h/m.json", "FILE://localhost/etc/passwd"),
+            ("http://h/m.json", "ftp://h/b.box"),
+        ] {
+            let error = relative_to(&Source::Url(document.into()), address).unwrap_err();
+            assert_eq!(error.kind(), Kind::HostileBox, "{document} {address}");
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Where a box comes from.
 //!
-//! Today a file or an address. What a stick, a neighbour in the room or a registry will add is one
-//! more variant here, and one more way to [`Source::key`] and fetch it.
+//! Today a file or an address. A neighbour in the room or a bundle will be one
+//! more variant here, with its own [`Source::key`] and its own way to be fetched.
 
 use std::path::{Path, PathBuf};
 
+use super::address::{Address, without_credentials};
 use crate::error::{Error, Kind, Result};
 
 /// A place that a box can be had from.
@@ -13,7 +14,7 @@ pub enum Source {
     /// A file on this computer.
     File(PathBuf),
     /// An `http:` or `https:` address.
-    Url(String),
+    Url(Address),
 }
 
 /// How box files end.
@@ -21,17 +22,23 @@ const ENDINGS: &[&str] =
     &[".box", ".ova", ".qcow2", ".vmdk", ".vdi", ".img", ".raw", ".tar", ".tgz", ".gz", ".xz", ".zst"];
 
 impl Source {
-    /// Reads what is certainly a source: an address or a path (relative ones start at `base_dir`).
+    /// Reads an address or a path (relative ones start at `base_dir`).
     pub fn parse(text: &str, base_dir: &Path) -> Result<Self> {
+        let lower = text.to_ascii_lowercase();
         match text.split_once("://") {
-            Some(("http" | "https", rest)) if !rest.is_empty() => Ok(Source::Url(text.to_owned())),
+            Some((_, rest))
+                if !rest.is_empty() && (lower.starts_with("http:") || lower.starts_with("https:")) =>
+            {
+                Ok(Source::Url(Address::new(text)))
+            }
             Some(("file", path)) => {
                 // file://HOST/path has no meaning here; file:///path and file://localhost/path do.
                 let path = path.strip_prefix("localhost").unwrap_or(path);
                 Ok(Source::File(PathBuf::from(percent_decoded(path)?)))
             }
             Some((scheme, _)) => {
-                let message = format!("boxes cannot be had by {scheme}: {text}");
+                let message =
+                    format!("lab cannot fetch boxes by {scheme:?}: {:?}", without_credentials(text));
                 Err(Error::new(Kind::BoxNotFound, message).hint("http, https and file addresses work"))
             }
             None => match text.strip_prefix("file:") {
@@ -55,11 +62,23 @@ impl Source {
         is_path.then(|| Source::parse(text, base_dir))
     }
 
-    /// What tells it apart from other sources, for locks and the index; also for people.
+    /// A file by its real path, as far as the file is there.
+    #[must_use]
+    pub(super) fn real(self) -> Self {
+        match self {
+            Source::File(path) => {
+                let real = std::fs::canonicalize(&path).or_else(|_| std::path::absolute(&path));
+                Source::File(real.unwrap_or(path))
+            }
+            other => other,
+        }
+    }
+
+    /// The text that identifies it, for locks, the index and people.
     pub fn key(&self) -> String {
         match self {
             Source::File(path) => path.display().to_string(),
-            Source::Url(url) => url.clone(),
+            Source::Url(url) => url.as_str().to_owned(),
         }
     }
 
@@ -68,25 +87,18 @@ impl Source {
         let path = match self {
             // To look into a file is cheap, but no box's name ends so.
             Source::File(path) => return path.extension().is_some_and(|ending| ending == "json"),
-            Source::Url(url) => url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase(),
+            Source::Url(url) => url.path().to_ascii_lowercase(),
         };
         !ENDINGS.iter().any(|ending| path.ends_with(ending))
     }
 
-    /// What it is called in a file that others read: no folder of this computer, no name or password.
+    /// Its name in a file that others read: without folders of this computer, names and passwords.
     pub fn public(&self) -> String {
         match self {
             Source::File(path) => {
                 format!("file:{}", path.file_name().unwrap_or_default().to_string_lossy())
             }
-            Source::Url(url) => match url.split_once("://") {
-                Some((scheme, rest)) => {
-                    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-                    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-                    format!("{scheme}://{host}{path}")
-                }
-                None => url.clone(),
-            },
+            Source::Url(url) => url.as_str().to_owned(),
         }
     }
 
@@ -95,8 +107,7 @@ impl Source {
         let text = match self {
             Source::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             Source::Url(url) => {
-                let path = url.split(['?', '#']).next().unwrap_or_default();
-                path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
+                url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
             }
         };
         let mut name = text.as_str();
@@ -168,6 +179,7 @@ mod tests {
             ("file:///tmp/a%20b.box", file("/tmp/a b.box")),
             ("file:x.box", file("/lab/x.box")),
             ("http://x/y.box", Some(Source::Url("http://x/y.box".into()))),
+            ("HTTP://me:secret@x/y.box", Some(Source::Url("http://me:secret@x/y.box".into()))),
         ] {
             let found = Source::recognise(text, base).transpose().unwrap();
             assert_eq!(found, expected, "{text}");

@@ -1,4 +1,4 @@
-//! Temporary folders of the store, and the removal of those that a killed process left.
+//! Temporary folders of the store; those of killed processes are removed.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,32 +16,33 @@ use crate::unlink;
 /// The store's own lock is held for moments only.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Takes the lock under which the index and `tmp/` are changed.
+/// Takes the lock for changes to the index and to `tmp/`.
 pub(super) fn lock_store(layout: &Layout) -> Result<File> {
-    // Not the user's cancel: what is done under this lock is short, and often is tidying up.
+    // Not the user's cancel: the work under this lock is short, and often cleans up.
     lock::wait(&layout.store_lock(), PATIENCE, &Cancel::new(), || {})
 }
 
-/// A download that has not gone on for so long will not.
+/// A download that has not continued for so long is removed.
 const STALE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// A folder in `tmp/`, removed with all that is in it when dropped.
+/// A folder in `tmp/`, removed with its contents when dropped.
 #[derive(Debug)]
 pub(super) struct Temp {
     dir: PathBuf,
-    /// Held open until we are done: tells other processes that we live.
+    /// Held until the work is done: it shows other processes that this one lives.
     lock: Option<File>,
 }
 
 impl Temp {
-    /// Makes one, and removes those whose process is dead.
+    /// Makes a folder, and removes the folders of dead processes.
     pub(super) fn new(layout: &Layout) -> Result<Self> {
         let parent = layout.temp();
-        create_dirs(&parent)?;
-        // Between the making of a folder and the taking of its lock nobody may look at it.
+        atomic::create_dirs(&parent)?;
+        // Other processes must not look at the folder before its lock is taken.
         let _store = lock_store(layout)?;
         sweep(&parent)?;
-        sweep_half_written(layout.root());
+        // Every write of the index holds the same lock.
+        atomic::sweep(layout.root());
         sweep_partials(layout);
         let dir = parent.join(uuid::Uuid::new_v4().simple().to_string());
         std::fs::create_dir(&dir).map_err(|source| Error::io("create the folder", &dir, &source))?;
@@ -63,7 +64,7 @@ impl Temp {
         self.dir.join(layout::TEMP_BOX)
     }
 
-    /// A place to move something to that is to vanish.
+    /// A place for something that is to be removed.
     pub(super) fn bin(&self) -> PathBuf {
         self.dir.join("removed")
     }
@@ -71,9 +72,9 @@ impl Temp {
 
 impl Drop for Temp {
     fn drop(&mut self) {
-        // Windows removes no open files. Another process may now join in the removal, and is welcome.
+        // Windows does not remove open files. Another process may now remove the folder too, which does no harm.
         drop(self.lock.take());
-        // What cannot be removed now is removed by the next add.
+        // The next add removes files that cannot be removed now.
         let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
@@ -95,17 +96,7 @@ fn sweep(parent: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes what a write of the index left that was killed. The store's lock is held, as it is for
-/// every such write, so that none is going on.
-fn sweep_half_written(root: &Path) {
-    for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(atomic::HALF_WRITTEN) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-}
-
-/// Removes downloads that nobody went on with for a long time. Whatever goes wrong here is no matter.
+/// Removes downloads that nobody has continued for a long time. A failure here does no harm.
 fn sweep_partials(layout: &Layout) {
     for entry in std::fs::read_dir(layout.partials()).into_iter().flatten().flatten() {
         if partial::age(&entry.path()).is_some_and(|age| age >= STALE) {
@@ -114,7 +105,7 @@ fn sweep_partials(layout: &Layout) {
     }
 }
 
-/// Removes what is there of the download with this key; `false` where somebody is working on it.
+/// Removes the unfinished download with this key; `false` where another command works on it.
 pub(super) fn discard_partial(layout: &Layout, key: &str) -> Result<bool> {
     let path = layout.key_lock(key);
     let file = flock::open(&path)?;
@@ -122,11 +113,6 @@ pub(super) fn discard_partial(layout: &Layout, key: &str) -> Result<bool> {
         return Ok(false);
     }
     unlink::folder(&layout.partials().join(key)).map(|()| true)
-}
-
-/// Makes a folder and those above it.
-pub(super) fn create_dirs(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).map_err(|source| Error::io("create the folder", dir, &source))
 }
 
 #[cfg(test)]

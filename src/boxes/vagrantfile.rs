@@ -4,9 +4,9 @@
 //! Packer write; a Vagrantfile that computes its values is not.
 
 /// Vagrantfiles in boxes have less than 1 kB, as a rule.
-pub const MAX_SIZE: u64 = 1 << 20;
+pub const MAX_SIZE: u64 = 256 << 10;
 
-/// What is read.
+/// The settings that are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vagrantfile {
     /// `config.vm.base_mac`, as written.
@@ -21,11 +21,11 @@ pub struct Vagrantfile {
     pub nic_model: Option<String>,
     /// `libvirt.memory`, in MiB.
     pub memory_mib: Option<u32>,
-    /// Settings that would matter and are not understood, for people.
+    /// Notes for people: settings that matter and that lab does not understand.
     pub notes: Vec<String>,
 }
 
-/// Reads the text of a Vagrantfile. Never fails: what it does not understand it leaves out.
+/// Reads the text of a Vagrantfile. It never fails: lines that it does not understand are left out.
 pub fn read(text: &str) -> Vagrantfile {
     let mut found = Vagrantfile::default();
     let mut in_comment = false;

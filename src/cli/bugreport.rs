@@ -12,15 +12,16 @@ use super::{App, Status};
 
 /// Collect into one text file what a bug report needs
 ///
-/// The Labfile, lab's own log, the machines' logs, versions. Private keys and what is called a password, secret
-/// or token are left out; the home folder becomes `~`, your user name USER. Look through it before you send it.
+/// The file has versions, the Labfile, lab's own log and the machines' logs. It does not have keys, disks, the output of
+/// provisioners, and the Labfile's scripts, arguments, environments and comments. From the rest, lab takes out your name
+/// and what it recognises as a password. It cannot recognise every password: read the file before you send it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   lab bugreport                      lab-bugreport-DATE-TIME.txt, in this folder
   lab bugreport --out report.txt")]
 pub(super) struct Args {
-    /// Where to write it; a file that is there is not touched
+    /// The file to write; a file that exists stays as it is
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -38,14 +39,22 @@ impl Args {
         for part in &report.parts {
             app.ui.tell(&format!("  {}", part.words()));
         }
+        if !report.left_out.is_empty() {
+            app.ui.tell("left out:");
+        }
+        for what in &report.left_out {
+            app.ui.tell(&format!("  {what}"));
+        }
         if place.is_none() {
             app.ui.tell("there is no lab here: it is about this computer alone");
         }
         atomic::write_new(&path, report.text().as_bytes())?;
         if app.ui.json {
-            let part = |part: &crate::lab::tell::bugreport::Part| json!({"name": part.name, "bytes": part.text.len(), "cut": part.cut});
+            let part = |part: &crate::lab::tell::bugreport::Part| json!({"name": part.name, "bytes": part.text.len(), "cut": part.cut, "left_out": part.left_out});
             let parts: Vec<_> = report.parts.iter().map(part).collect();
-            ui::print_json(&json!({"path": path.display().to_string(), "parts": parts}));
+            ui::print_json(
+                &json!({"path": path.display().to_string(), "parts": parts, "left_out": report.left_out}),
+            );
         } else {
             app.ui.tell(&format!("wrote {}: look through it before you send it", path.display()));
         }

@@ -1,12 +1,14 @@
-//! What a shell may complete: names that are known without asking anybody. Nothing here may fail, or say anything.
+//! The names that a shell completes. They are read from files alone: no provider and no server is asked. A failure here
+//! gives no names, and prints nothing.
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 
 use crate::boxes::Store;
 use crate::boxes::catalogue::Catalogue;
-use crate::lab::disk::files::Home;
 use crate::lab::Place;
+use crate::lab::disk::files::Home;
 use crate::lab::disk::state;
+use crate::printable::is_tricky;
 
 /// The machines of the lab in the current folder.
 pub(super) fn machines() -> ArgValueCandidates {
@@ -16,14 +18,14 @@ pub(super) fn machines() -> ArgValueCandidates {
             Ok(labfile) => labfile.machines.iter().map(|machine| machine.name.clone()).collect(),
             Err(_) => Vec::new(),
         };
-        // Those that only the state still has can be destroyed.
+        // A machine that only the state still has can be destroyed.
         let state = state::read(&place.files().state()).ok().flatten();
         names.extend(state.into_iter().flat_map(|state| state.machines.into_keys()));
         candidates(names)
     })
 }
 
-/// The snapshots of its machines.
+/// The snapshots of the machines of the lab in the current folder.
 pub(super) fn snapshots() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let state = here().and_then(|place| state::read(&place.files().state()).ok().flatten());
@@ -32,7 +34,7 @@ pub(super) fn snapshots() -> ArgValueCandidates {
     })
 }
 
-/// Its checks.
+/// The checks of the lab in the current folder.
 pub(super) fn checks() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let labfile = here().and_then(|place| place.labfile.ok());
@@ -40,7 +42,7 @@ pub(super) fn checks() -> ArgValueCandidates {
     })
 }
 
-/// Boxes that are here, and those of the catalogue.
+/// The boxes in the store, and the boxes of the catalogue.
 pub(super) fn boxes() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let store = Home::find().and_then(|home| Store::open(home.root())).and_then(|store| store.list());
@@ -54,11 +56,11 @@ fn here() -> Option<Place> {
     Place::find(&std::env::current_dir().ok()?).ok()
 }
 
-/// In order, each once.
+/// `names` in their order, each once, without names that a terminal would obey.
 fn candidates(names: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {
     let mut once: Vec<String> = Vec::new();
     for name in names {
-        if !once.contains(&name) {
+        if !once.contains(&name) && !name.contains(is_tricky) {
             once.push(name);
         }
     }

@@ -8,10 +8,10 @@ use crate::ui::{self, table::Cell, table::Table};
 
 use super::{App, Status};
 
-/// Look at what has been achieved in the lab
+/// Show what has been achieved in the lab
 ///
-/// Runs the Labfile's checks in their machines, side by side, and shows which have passed. Nothing is
-/// changed but by what a check itself does.
+/// Runs the checks of the Labfile in their machines, side by side, and shows which have passed. lab itself
+/// changes nothing; a check may.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 In the Labfile:
@@ -45,7 +45,7 @@ impl Args {
         if app.ui.json {
             ui::print_json(&json!({"points": points, "of": most, "checks": checks}));
         } else {
-            ui::print(&table(app, &checks));
+            app.ui.print(&table(app, &checks));
             app.ui.tell(&format!("{passed} of {} passed, {points} of {most} points", checks.len()));
         }
         if passed == checks.len() {

@@ -34,12 +34,12 @@ impl Args {
         shell
             .write_registration(VARIABLE, "lab", "lab", "lab", &mut script)
             .map_err(|source| failed(&source))?;
-        ui::print(&String::from_utf8_lossy(&script));
+        ui::print_data(&String::from_utf8_lossy(&script));
         Ok(0)
     }
 }
 
-/// Answers a shell's script, and ends the process then; returns where nobody asks.
+/// Answers the completion script of a shell and ends the process. Returns at once where no script asks.
 pub(super) fn answer() {
     CompleteEnv::with_factory(command).var(VARIABLE).bin("lab").completer("lab").complete();
 }

@@ -1,12 +1,12 @@
-//! A yes, before something is lost.
+//! Consent: the user says yes before something is lost.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 
 use crate::error::{Error, Kind, Result};
 
 use super::App;
 
-/// For verbs that ask first.
+/// The option `--yes`, of verbs that ask first.
 #[derive(Debug, clap::Args)]
 pub(super) struct Consent {
     /// Do not ask
@@ -15,15 +15,15 @@ pub(super) struct Consent {
 }
 
 impl Consent {
-    /// Whether it was given with the command.
+    /// Whether the user said yes on the command line.
     pub(super) fn given(&self) -> bool {
         self.yes
     }
 
-    /// Asks a yes-no question on the terminal, unless it was answered with the command.
+    /// Asks a yes-no question on the terminal, unless the user said yes on the command line.
     ///
     /// # Errors
-    /// [`Kind::NotConfirmed`] where the answer is no, or nobody is there to give one.
+    /// [`Kind::NotConfirmed`] where the answer is no, or where there is no terminal to ask on.
     pub(super) fn ask(&self, app: &App, question: &str) -> Result<()> {
         if self.yes {
             return Ok(());
@@ -32,11 +32,7 @@ impl Consent {
             return Err(Error::new(Kind::NotConfirmed, "this needs a yes, and nobody is there to give it")
                 .hint("add --yes"));
         }
-        let mut err = std::io::stderr().lock();
-        let _ = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
-        drop(err);
-        let mut answer = String::new();
-        let _ = std::io::stdin().lock().read_line(&mut answer);
+        let answer = app.ui.ask(&format!("{question} [y/N]"));
         match answer.trim().to_lowercase().as_str() {
             "y" | "yes" => Ok(()),
             _ => Err(Error::new(Kind::NotConfirmed, "nothing was done")),

@@ -1,5 +1,7 @@
 //! `lab cp`
 
+use std::ffi::OsString;
+
 use crate::error::Result;
 use crate::lab::verbs::run::Spot;
 
@@ -16,9 +18,9 @@ Examples:
   lab cp web1:/var/log/nginx/error.log .      and back")]
 pub(super) struct Args {
     /// What to copy: PATH, or MACHINE:PATH
-    from: String,
+    from: OsString,
     /// Where to: PATH, or MACHINE:PATH
-    to: String,
+    to: OsString,
 }
 
 impl Args {

@@ -9,20 +9,19 @@ use crate::atomic;
 use crate::doctor::{self, Check, Host, Lab, Outcome, Subject};
 use crate::error::{Error, Kind, Result};
 use crate::lab::disk::files::LabFiles;
-use crate::lab::Place;
 use crate::lab::disk::state;
 use crate::labfile;
+use crate::printable;
 use crate::ui::table::{Cell, Table};
 use crate::ui::{self, Paint};
 
 use super::{App, Status};
 
-/// Look whether this computer can run the lab
+/// Check whether this computer can run the lab
 ///
-/// Looks at virtualisation, VirtualBox, QEMU, memory, disk, ports, networks, ssh, clock and limits, and holds
-/// them to the Labfile; without one, only the computer is looked at. Nothing is downloaded and nothing is
-/// changed. Ends with 0 where all passes or only warns, and with 4 where something will keep the lab from
-/// running.
+/// Checks virtualisation, VirtualBox, QEMU, memory, disk, ports, networks, ssh, clock and limits against the
+/// Labfile; without a Labfile, it checks the computer alone. It downloads nothing and changes nothing. The exit
+/// code is 0 where all checks pass or only warn, and 4 where the lab cannot run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -57,7 +56,7 @@ impl Args {
                 let read = labfile::load(&path).map(|loaded| loaded.labfile).map_err(Error::from);
                 (folder, read)
             }
-            None => match Place::find(&app.dir) {
+            None => match app.place() {
                 Ok(place) => (place.dir, place.labfile),
                 Err(error) => (app.dir.clone(), Err(error)),
             },
@@ -81,12 +80,13 @@ impl Args {
                 "checks": checks,
             }));
         } else if std::io::stdout().is_terminal() {
-            ui::print(&table(&checks, app.ui.paint_out()));
+            app.ui.print(&table(&checks, app.ui.paint_out()));
         } else {
-            ui::print(&lines(&checks));
+            app.ui.print(&lines(&checks));
         }
         if let Some(path) = &report {
-            atomic::write_new(path, doctor::text(&host, &checks).as_bytes())?;
+            let text = doctor::text(&host, &checks);
+            atomic::write_new(path, printable::text(&text).as_bytes())?;
             app.ui.tell(&format!(
                 "wrote {}: what is above, without the names of user and computer",
                 path.display()
@@ -107,7 +107,7 @@ impl Args {
     }
 }
 
-/// The names of the checks that came out so, each once.
+/// The names of the checks with this outcome, each once.
 fn names(checks: &[Check], outcome: Outcome) -> Vec<&'static str> {
     let mut names: Vec<&str> =
         checks.iter().filter(|check| check.outcome == outcome).map(|check| check.name).collect();
@@ -115,7 +115,7 @@ fn names(checks: &[Check], outcome: Outcome) -> Vec<&'static str> {
     names
 }
 
-/// A line for each check, and one for what to do where something is to be done.
+/// A table with a row for each check. After a warning or a failure come two rows: what it means, and what to do.
 fn table(checks: &[Check], paint: Paint) -> String {
     let mut table = Table::new(["CHECK", "RESULT", ""], paint);
     for check in checks {
@@ -136,12 +136,13 @@ fn table(checks: &[Check], paint: Paint) -> String {
     table.render()
 }
 
-/// For a pipe: a line for each check, all of it.
+/// The checks for a pipe: one line for each check, with its meaning and what to do.
 fn lines(checks: &[Check]) -> String {
     let line = |check: &Check| {
         let means = if check.means.is_empty() { String::new() } else { format!("; {}", check.means) };
         let todo = check.todo.as_ref().map(|todo| format!("; to do: {todo}")).unwrap_or_default();
-        format!("{}: {}: {}{means}{todo}\n", word(check.outcome), check.name, check.what)
+        let line = format!("{}: {}: {}{means}{todo}", word(check.outcome), check.name, check.what);
+        printable::line(&line).into_owned() + "\n"
     };
     checks.iter().map(line).collect()
 }

@@ -4,14 +4,14 @@ use serde_json::json;
 
 use crate::error::{Error, Kind, Result};
 use crate::process::Stream;
-use crate::ui;
+use crate::{printable, ui};
 
 use super::{App, Status};
 
 /// Run a command in several machines at once
 ///
-/// They work side by side. Output comes with the machine's name in front where there are several; the exit
-/// status is the worst of theirs.
+/// The machines work side by side. With several machines, each line of output begins with the machine's name.
+/// The exit status is the highest of theirs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -38,16 +38,13 @@ impl Args {
         let paint = app.ui.paint_out();
         let several = names.len() > 1;
         let on_line = |name: &str, stream: Stream, line: &str| {
+            let name = printable::line(name);
             let prefix = if several { format!("{0}{name}{0:#}: ", paint.bold) } else { String::new() };
-            match stream {
-                _ if app.ui.json => {
-                    let stream = if stream == Stream::Out { "stdout" } else { "stderr" };
-                    ui::print_json(
-                        &json!({"event": "output", "machine": name, "stream": stream, "line": line}),
-                    );
-                }
-                Stream::Out => ui::print(&format!("{prefix}{line}\n")),
-                Stream::Err => ui::say(&format!("{prefix}{line}")),
+            if app.ui.json {
+                let stream = if stream == Stream::Out { "stdout" } else { "stderr" };
+                ui::print_json(&json!({"event": "output", "machine": name, "stream": stream, "line": line}));
+            } else {
+                ui::relay(stream, &prefix, line);
             }
         };
         let results = lab.exec(&names, &self.words, &on_line)?;

@@ -2,13 +2,13 @@
 
 use crate::error::Result;
 use crate::lab::tell::graph;
-use crate::ui;
+use crate::printable;
 
 use super::{App, Status};
 
 /// Print a picture of the lab: machines, network, forwards
 ///
-/// As Mermaid text, which many wikis and forges draw, or as an SVG image.
+/// The picture is Mermaid text, which many wikis draw, or an SVG image.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -23,7 +23,8 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let labfile = app.place()?.labfile?;
-        ui::print(&if self.svg { graph::svg(&labfile) } else { graph::mermaid(&labfile) });
+        let picture = if self.svg { graph::svg(&labfile) } else { graph::mermaid(&labfile) };
+        app.ui.print(&printable::text(&picture));
         Ok(0)
     }
 }

@@ -6,8 +6,8 @@ use super::{App, Status};
 
 /// Shut machines down
 ///
-/// Presses the power button, and cuts the power where a machine does not go off within its `halt_timeout`.
-/// Their disks stay; `lab up` starts them again.
+/// Presses the power button of each machine, and cuts the power where a machine is not off after its
+/// `halt_timeout`. The disks stay; `lab up` starts the machines again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

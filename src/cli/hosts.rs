@@ -12,8 +12,8 @@ use super::{App, Status};
 
 /// Show the machines' names for this computer's hosts file
 ///
-/// With --apply they are written into it, between two marked lines; `lab destroy` takes them out again.
-/// They are the addresses on the private network, which this computer reaches under VirtualBox alone.
+/// With --apply lab writes the names into that file, between two marked lines; `lab destroy` takes them out
+/// again. The addresses are on the private network, which this computer reaches only under VirtualBox.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,7 +44,7 @@ impl Args {
         } else {
             let lines = hosts::lines(place.labfile.as_ref().map_err(Clone::clone)?);
             if !self.apply {
-                ui::print(&lines);
+                ui::print_data(&lines);
                 return Ok(0);
             }
             match hosts::apply(&self.file, &place.dir, &lines)
@@ -61,7 +61,7 @@ impl Args {
         Ok(0)
     }
 
-    /// A name that leads nowhere is worse than none.
+    /// Warns where this computer does not reach the addresses: a name that leads nowhere is worse than no name.
     fn warn_of_distance(&self, app: &App) {
         let Ok(context) = app.plain_context() else { return };
         let lab = app.place().and_then(|place| Lab::open(&context, place, false));
@@ -74,7 +74,7 @@ impl Args {
         }
     }
 
-    /// Who may write it is not who works with the lab.
+    /// Adds the command with `sudo` to an error about rights: the hosts file belongs to root.
     fn with_sudo(&self, error: Error, dir: &std::path::Path) -> Error {
         if error.kind() != Kind::Io || !error.message().starts_with("no permission") {
             return error;
@@ -89,7 +89,7 @@ impl Args {
     }
 }
 
-/// Takes a destroyed lab's names out of the hosts file; where that cannot be, says how.
+/// Takes the names of a destroyed lab out of the hosts file. Where that fails, warns with the command to type.
 pub(super) fn forget(app: &App, dir: &std::path::Path) {
     match hosts::remove(&hosts::file(), dir) {
         Ok(true) => app.ui.tell("its names are out of the hosts file"),

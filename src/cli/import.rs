@@ -7,15 +7,16 @@ use serde_json::json;
 use crate::boxes::catalogue::Catalogue;
 use crate::error::Result;
 use crate::labfile::import::{Around, Imported, import as convert, vagrantfile_at};
-use crate::{labfile, ui};
+use crate::{labfile, printable, ui};
 
 use super::{App, Status, init};
 
 /// Turn a Vagrantfile into a Labfile
 ///
-/// It is read, not run: variables, loops over lists and numbers, and text put together from them are
-/// followed. What a Labfile cannot say, or nobody can know without running it, is listed with its line,
-/// here and at the top of the Labfile.
+/// lab reads the Vagrantfile and does not run it. It follows variables, loops, methods of its own, and Ruby and
+/// data files beside it, and answers questions about this computer. It lists, with their lines, the settings that a
+/// Labfile does not have and those that only a run of the Vagrantfile could tell: on the terminal, and at the top
+/// of the Labfile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -51,7 +52,14 @@ pub(super) fn import(app: &App, file: &Path, print: bool) -> Result<Status> {
     let shown = path.strip_prefix(&dir).unwrap_or(&path).display().to_string();
     let known = Catalogue::load(None)?;
     let knows_box = |name: &str| known.get(name).is_some_and(|entry| !entry.versions.is_empty());
-    let around = Around { dir: folder, prefix: &prefix, shown: &shown, knows_box: &knows_box };
+    let environment = |name: &str| std::env::var(name).ok();
+    let around = Around {
+        dir: folder,
+        prefix: &prefix,
+        shown: &shown,
+        environment: &environment,
+        knows_box: &knows_box,
+    };
     let Imported { text, machines, notes } = convert(&path, &around)?;
     let written = if print { None } else { Some(init::write_new(&dir, &text)?) };
     if app.ui.json {
@@ -63,16 +71,16 @@ pub(super) fn import(app: &App, file: &Path, print: bool) -> Result<Status> {
             "notes": notes,
         }));
     } else if print {
-        ui::print(&text);
+        ui::print_data(&printable::json(&text));
     }
     for note in &notes {
         let line = if note.line == 0 { String::new() } else { format!(":{}", note.line) };
         app.ui.tell(&format!("{shown}{line}: {}", note.text));
     }
     if let Some(path) = &written {
-        // What is written is checked as everything is; a mistake in it is one of lab's, and is shown.
+        // The new Labfile is checked like any other. A mistake in it is a defect of `lab import`, and is shown.
         if let Err(labfile::LoadError::Mistakes(report)) = labfile::load(path) {
-            ui::say(report.render(app.ui.has_color()).trim_end());
+            app.ui.report(&report);
         }
         let left = match notes.len() {
             0 => String::new(),

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
-use crate::{atomic, labfile, ui};
+use crate::{atomic, labfile, printable, ui};
 
 use super::{App, Status, import};
 
 /// Write a Labfile to start from
 ///
-/// It is commented, and never put over one that is there.
+/// The Labfile has comments. A Labfile that is there already stays as it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,7 +42,7 @@ impl Args {
         let name = self.name.or(folder).unwrap_or_else(|| "lab".to_owned());
         let text = labfile::template(&name, &self.image);
         if self.print {
-            ui::print(&text);
+            ui::print_data(&printable::json(&text));
             return Ok(0);
         }
         let path = write_new(&dir, &text)?;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::Result;
-use crate::guest::Access;
+use crate::guest::access::{self, Access};
 use crate::process::quote;
 use crate::ui;
 
@@ -11,7 +11,7 @@ use super::{App, Status};
 
 /// Print the machines as an inventory for Ansible
 ///
-/// As an INI file, or with --json in the form of a dynamic inventory. The machines are in the group `lab`.
+/// The inventory is an INI file, or with --json a dynamic inventory. The machines are in the group `lab`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,14 +32,17 @@ impl Args {
         let context = app.context()?;
         let lab = app.existing(&context, false)?;
         let names = lab.select(&self.names)?;
-        let machines: Vec<Access> = names.iter().filter_map(|name| lab.ssh_settings(name).transpose()).collect::<Result<_>>()?;
+        let machines: Vec<Access> =
+            names.iter().filter_map(|name| lab.ssh_settings(name).transpose()).collect::<Result<_>>()?;
+        let client = access::client_version(&app.cancel);
         if app.ui.json {
             let names: Vec<&str> = machines.iter().map(|access| access.machine.as_str()).collect();
             let variables: Map<String, Value> = machines
                 .iter()
                 .map(|access| {
-                    let own =
-                        variables(access).into_iter().map(|(name, value)| (name.to_owned(), json!(value)));
+                    let own = variables(access, client)
+                        .into_iter()
+                        .map(|(name, value)| (name.to_owned(), json!(value)));
                     (access.machine.clone(), Value::Object(own.collect()))
                 })
                 .collect();
@@ -48,21 +51,25 @@ impl Args {
         }
         let mut text = "[lab]\n".to_owned();
         for access in &machines {
-            let words: Vec<String> =
-                variables(access).iter().map(|(name, value)| format!("{name}={}", quote(value))).collect();
+            let words: Vec<String> = variables(access, client)
+                .iter()
+                .map(|(name, value)| format!("{name}={}", quote(value)))
+                .collect();
             text += &format!("{} {}\n", access.machine, words.join(" "));
         }
-        ui::print(&text);
+        ui::print_data(&text);
         Ok(0)
     }
 }
 
 /// What Ansible has to know of a machine. The options go on ssh's command line, which Ansible splits as a shell would.
-fn variables(access: &Access) -> Vec<(&'static str, String)> {
-    const OWN: &[&str] = &["HostName", "Port", "User", "ControlMaster", "ControlPath", "LogLevel"];
+fn variables(access: &Access, client: Option<(u32, u32)>) -> Vec<(&'static str, String)> {
+    const OWN: &[&str] =
+        &["HostName", "Port", "User", "ControlMaster", "ControlPath", "ControlPersist", "LogLevel"];
     let options: Vec<String> = access
         .options()
         .into_iter()
+        .chain(access.shield(client))
         .filter(|(name, _)| !OWN.contains(name))
         .map(|(name, value)| format!("-o {}", quote(&format!("{name}={value}"))))
         .collect();

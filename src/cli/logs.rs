@@ -1,6 +1,5 @@
 //! `lab logs`
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,12 +7,13 @@ use serde_json::json;
 use crate::error::{Error, Kind, Result};
 use crate::lab::Lab;
 use crate::lab::disk::log;
+use crate::process::Stream;
 use crate::provider::{Console, ConsoleFile};
-use crate::ui;
+use crate::{printable, ui};
 
 use super::{App, Status};
 
-/// How often a followed log is looked at.
+/// How often `--follow` looks for new lines.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Show what a machine's console and provisioners said, or what lab did
@@ -47,7 +47,7 @@ pub(super) struct Args {
 
 /// A log file, and how much of it has been shown.
 struct Log {
-    /// Whose, unless it is the lab's.
+    /// The machine that the log is of; `None` for the lab's own log.
     machine: Option<String>,
     /// `console`, `provision` or `lab`.
     what: &'static str,
@@ -61,7 +61,7 @@ impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let context = app.silent_context()?;
         let mut logs = if self.lab {
-            // Without the state, which may be what is wrong.
+            // The lab is not opened: its state may be damaged.
             let paths = log::files(&app.place()?.files().log()).into_iter();
             paths.map(|path| Log::new(None, "lab", Box::new(ConsoleFile::at(path)))).collect()
         } else {
@@ -72,11 +72,11 @@ impl Args {
                 Error::new(Kind::WrongState, "there are no logs yet").hint("`lab up` makes the machines")
             );
         }
-        // The lab's is one log, though it may be in two files.
+        // The lab's log is one log, though it may stand in two files.
         let several = logs.len() > 1 && !self.lab;
         let manner = match (app.ui.json, several && self.follow) {
             (true, _) => Manner::Json,
-            (false, named) => Manner::Plain { named, clean: std::io::stdout().is_terminal() },
+            (false, named) => Manner::Plain { named },
         };
         let newest = logs.len().saturating_sub(1);
         for (number, log) in logs.iter_mut().enumerate() {
@@ -91,7 +91,7 @@ impl Args {
             lines.drain(..from);
             if several && !self.follow && !app.ui.json {
                 let bold = app.ui.paint_out().bold;
-                ui::print(&format!("{bold}==> {} <=={bold:#}\n", log.name()));
+                app.ui.print(&format!("{bold}==> {} <=={bold:#}\n", log.name()));
             }
             log.print(&lines, manner);
         }
@@ -127,8 +127,8 @@ impl Args {
 enum Manner {
     /// As JSON objects.
     Json,
-    /// As they are; with the log's name in front, or without what could move a terminal's cursor.
-    Plain { named: bool, clean: bool },
+    /// As they are in a pipe, printable on a terminal; `named`: with the log's name in front.
+    Plain { named: bool },
 }
 
 impl Log {
@@ -136,11 +136,12 @@ impl Log {
         Log { machine, what, source, shown: 0, rest: Vec::new() }
     }
 
-    /// Its name, for people.
+    /// The name of the log, for people: `web1 console`.
     fn name(&self) -> String {
-        self.machine
-            .as_ref()
-            .map_or_else(|| self.what.to_owned(), |machine| format!("{machine} {}", self.what))
+        match &self.machine {
+            Some(machine) => format!("{} {}", printable::line(machine), self.what),
+            None => self.what.to_owned(),
+        }
     }
 
     /// A last line that has no end, such as `login: `.
@@ -179,10 +180,9 @@ impl Log {
                 Manner::Json => {
                     ui::print_json(&json!({"event": "log", "machine": machine, "log": what, "line": line}));
                 }
-                Manner::Plain { named, clean } => {
-                    let line = if clean { ui::printable(line) } else { line.clone() };
+                Manner::Plain { named } => {
                     let before = if named { format!("{name}: ") } else { String::new() };
-                    ui::print(&format!("{before}{line}\n"));
+                    ui::relay(Stream::Out, &before, line);
                 }
             }
         }

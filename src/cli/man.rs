@@ -10,7 +10,7 @@ use super::{App, Cli, Status};
 
 /// Write the manual pages
 ///
-/// A page for lab and one for each command, from the same source as --help.
+/// Writes a page for lab and a page for each command. The text is that of --help.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:

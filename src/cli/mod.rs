@@ -11,6 +11,7 @@ mod destroy;
 mod doctor;
 mod exec;
 mod graph;
+mod habits;
 mod halt;
 mod hosts;
 mod import;
@@ -19,6 +20,7 @@ mod inventory;
 mod logs;
 mod man;
 mod open;
+mod panics;
 mod port;
 mod provision;
 mod reload;
@@ -31,24 +33,25 @@ mod ssh;
 mod ssh_config;
 mod status;
 mod suspend;
+mod typed;
 mod up;
 mod validate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cancel::Cancel;
-use crate::error::{Error, ExitCode as Code, Kind, Result};
-use crate::lab::tell::event::{Event, Sink};
-use crate::lab::disk::files::Home;
+use crate::error::{Error, Kind, Result};
 use crate::guest::OverSsh;
+use crate::lab::disk::files::Home;
 use crate::lab::disk::log::LabLog;
-use crate::provider::table::TABLE;
+use crate::lab::tell::event::{Event, Sink};
 use crate::lab::{Context, Lab, Place, Report};
 use crate::process;
+use crate::provider::table::TABLE;
 use crate::ui::{self, Color, Ui, Volume};
 
 /// Real, networked virtual machines for a class, from one Labfile.
@@ -100,7 +103,18 @@ struct Global {
     help: Option<bool>,
 }
 
-/// What each does is said in its own file.
+impl Global {
+    fn ui(&self) -> Ui {
+        let volume = match (self.quiet, self.verbose) {
+            (true, _) => Volume::Quiet,
+            (_, true) => Volume::Verbose,
+            _ => Volume::Normal,
+        };
+        Ui::new(self.json, volume, self.color)
+    }
+}
+
+/// The verbs. Each file says what its verb does.
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(init::Args),
@@ -135,8 +149,8 @@ enum Verb {
     Man(man::Args),
 }
 
-/// The command line's definition. Each verb has one help text, whichever way it is asked for: the first
-/// line of its doc comment, the rest of it, and the options a line each.
+/// The definition of the command line. `-h`, `--help` and `help VERB` print the same text: the first line of the verb's
+/// doc comment, the rest of that comment, and one line for each option.
 fn command() -> clap::Command {
     explained(Cli::command())
 }
@@ -151,7 +165,7 @@ fn explained(command: clap::Command) -> clap::Command {
     command.long_about(None::<&str>).help_template(template).mut_subcommands(explained)
 }
 
-/// What a verb needs of its surroundings.
+/// What every verb gets: where to print, where to work, and when to stop.
 struct App {
     ui: Ui,
     dir: PathBuf,
@@ -160,35 +174,25 @@ struct App {
     log: Arc<LabLog>,
 }
 
-/// How a verb ends when it did not fail: 0, or a remote command's own status.
+/// The exit status of a verb that did not fail: 0, or the status of a command in a machine.
 type Status = u8;
 
 /// Runs `lab` with the process's arguments.
 pub fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(|panic| {
-        // One line instead of a backtrace; the machine's thread turns it into an error of its own.
-        let text = panic.payload_as_str().unwrap_or("no message");
-        let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
-        ui::say(&format!("internal error{place}: {text}"));
-    }));
-    completions::answer();
-    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no failures; clap knows which stream each belongs to.
-            let code = if error.use_stderr() { Code::Usage } else { Code::Success };
-            let _ = error.print();
-            return ExitCode::from(code as u8);
+    panics::watch();
+    // How to print, until the command line has been read.
+    let mut ui = Ui::new(false, Volume::Normal, Color::Auto);
+    let result = panics::guarded(|| {
+        completions::answer();
+        match typed::parse(&ui)? {
+            typed::Typed::Answered(status) => Ok(status),
+            typed::Typed::Command(cli) => {
+                ui = cli.global.ui();
+                run(*cli, ui)
+            }
         }
-    };
-    let volume = match (cli.global.quiet, cli.global.verbose) {
-        (true, _) => Volume::Quiet,
-        (_, true) => Volume::Verbose,
-        _ => Volume::Normal,
-    };
-    let ui = Ui::new(cli.global.json, volume, cli.global.color);
-    match run(cli, ui) {
+    });
+    match result {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             ui.error(&error);
@@ -213,7 +217,7 @@ fn run(cli: Cli, ui: Ui) -> Result<Status> {
         move |call| sink.emit(Event::Program(call))
     });
     let app = App { ui, dir, cancel, sink, log };
-    let result = app.run(cli.verb);
+    let result = panics::guarded(|| app.run(cli.verb));
     app.log.end(&result, ui::plain_error);
     result
 }
@@ -256,10 +260,12 @@ impl App {
 
     /// The lab of the folder that we work in.
     fn place(&self) -> Result<Place> {
-        Place::find(&self.dir)
+        let place = Place::find(&self.dir)?;
+        as_text(&place.dir)?;
+        Ok(place)
     }
 
-    /// What the orchestration needs of us. From here on Ctrl-C stops gracefully.
+    /// What the verbs of `crate::lab` need from the command line. From here on Ctrl-C stops gracefully.
     fn context(&self) -> Result<Context<'_>> {
         let sink = Arc::clone(&self.sink);
         signals::listen(&self.cancel, move || {
@@ -268,39 +274,41 @@ impl App {
         self.plain_context()
     }
 
-    /// The same without a word at Ctrl-C: for what only looks.
+    /// As [`App::context`], but Ctrl-C prints nothing: for verbs that change nothing.
     fn silent_context(&self) -> Result<Context<'_>> {
         signals::listen(&self.cancel, || {})?;
         self.plain_context()
     }
 
-    /// The same, with Ctrl-C left as it is: for what gives way to another program.
+    /// As [`App::context`], but Ctrl-C ends lab at once: for verbs that hand over to another program.
     fn plain_context(&self) -> Result<Context<'_>> {
+        let home = Home::find()?;
+        as_text(home.root())?;
         Ok(Context {
-            home: Home::find()?,
+            home,
             cancel: self.cancel.clone(),
             sink: self.sink.as_ref(),
             log: &self.log,
-            command: command_line(),
+            command: typed::command_line(),
             providers: &TABLE,
             guests: &OverSsh,
         })
     }
 
-    /// Shows what is odd in the Labfile, though not wrong.
+    /// Prints the warnings about the Labfile.
     fn warn_of(&self, place: &Place) {
         if let (Some(report), Ok(_)) = (&place.problems, &place.labfile)
             && report.warnings() > 0
             && !self.ui.json
         {
-            ui::say(report.render(self.ui.has_color()).trim_end());
+            self.ui.report(report);
         }
     }
 
-    /// The lab that must have been made already.
+    /// The lab of the folder that we work in. Its machines must have been made.
     fn existing<'a>(&self, context: &'a Context<'a>, change: bool) -> Result<Lab<'a>> {
         let place = self.place()?;
-        // A Labfile with mistakes is worth an error only where nothing else is left to go by.
+        // Mistakes in the Labfile are an error only where there is no state to work from.
         let labfile = place.labfile.as_ref().map(drop).map_err(Clone::clone);
         match Lab::open(context, place, change)? {
             Some(lab) => Ok(lab),
@@ -311,27 +319,29 @@ impl App {
         }
     }
 
-    /// Ends a verb that worked on several machines, with a table of where they are now.
+    /// Ends a verb that worked on several machines: prints a table of their states, and returns their errors.
     fn finish(&self, lab: Option<&Lab<'_>>, report: Report) -> Result<Status> {
         if let (Some(lab), false) = (lab, self.ui.json)
             && self.ui.volume != Volume::Quiet
         {
             let names: Vec<String> = report.machines.iter().map(|(name, _)| name.clone()).collect();
             let status = lab.status(&names)?;
-            self.ui.tell(&format!(
-                "\n{}",
-                ui::summary(&status, self.ui.paint_err(), self.ui.width_err()).trim_end()
-            ));
+            self.ui.tell("");
+            self.ui.tell_table(&ui::summary(&status, self.ui.paint_err(), self.ui.width_err()));
         }
         report.into_result()?;
         Ok(0)
     }
 }
 
-/// The command as typed, for whoever waits for us.
-fn command_line() -> String {
-    let words = std::env::args().skip(1).map(|word| crate::process::quote(&word));
-    std::iter::once("lab".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+/// Refuses a path that is not text: it is to stand in JSON, in ssh's settings and on the emulator's command line.
+fn as_text(path: &Path) -> Result<()> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if path.to_str().is_some() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Io, format!("the path {} is not Unicode text (UTF-8)", path.display()))
+        .hint("rename the folder, or move the lab: ssh and the emulators are told such paths as text"))
 }
 
 #[cfg(test)]

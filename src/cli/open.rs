@@ -15,13 +15,13 @@ use super::{App, Status};
 const HTTPS: &[u16] = &[443, 8443, 9443];
 /// Ports of web servers, the likeliest first.
 const WEB: &[u16] = &[80, 443, 8080, 8000, 3000, 5000, 8443];
-/// How long a program that opens a page may take to hand it over.
+/// How long the program that opens a page may run.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Open a machine's web page in the browser
 ///
-/// The page is reached through the machine's forward: that of its port 80 where there is one, else its
-/// likeliest.
+/// The browser reaches the page through a forward of the machine: the forward of port 80, or else of another
+/// port that web servers use.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -67,7 +67,7 @@ impl Args {
             return Ok(0);
         }
         if self.print {
-            ui::print(&format!("{url}\n"));
+            ui::print_data(&format!("{url}\n"));
             return Ok(0);
         }
         if lab.power_states(std::slice::from_ref(&name))?.first() != Some(&PowerState::Running) {

@@ -9,7 +9,7 @@ use super::{App, Status};
 
 /// Show which ports of this computer lead to the machines
 ///
-/// With a port of the guest it prints the one port of this computer that leads there, for scripts.
+/// With GUEST_PORT, it prints only the port of this computer that leads to that port of the machine.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,7 +42,7 @@ impl Args {
                     format!("add it to the Labfile: `forward = [{{ host = 8080, guest = {guest} }}]`, then `lab reload {name}`"),
                 )
             })?;
-            ui::print(&format!("{}\n", row.1.port()));
+            app.ui.print(&format!("{}\n", row.1.port()));
         } else if app.ui.json {
             for (name, at, guest) in rows {
                 ui::print_json(
@@ -52,13 +52,9 @@ impl Args {
         } else {
             let mut table = Table::new(["MACHINE", "THIS COMPUTER", "GUEST"], app.ui.paint_out());
             for (name, at, guest) in rows {
-                table.row([
-                    name.as_str().into(),
-                    at.to_string().into(),
-                    guest.to_string().into(),
-                ]);
+                table.row([name.as_str().into(), at.to_string().into(), guest.to_string().into()]);
             }
-            ui::print(&table.render());
+            app.ui.print(&table.render());
         }
         Ok(0)
     }

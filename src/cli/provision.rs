@@ -6,7 +6,7 @@ use super::{App, Status};
 
 /// Run the provisioners again
 ///
-/// Also those that have succeeded before, and copies as well. The machines have to be running.
+/// Runs all provisioners and copies, also those that have succeeded before. The machines must be running.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -7,8 +7,8 @@ use super::{App, Status};
 
 /// Halt machines and bring them up again with the Labfile's new settings
 ///
-/// Memory, processors and forwards are those of the Labfile then, and provisioners with `run = "always"`
-/// run.
+/// The machines get memory, processors and forwards from the Labfile as it is now. Provisioners with
+/// `run = "always"` run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -30,12 +30,12 @@ impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let context = app.context()?;
         let place = app.place()?;
-        // What cannot come up again is not taken down.
+        // A machine is halted only where it can be started again.
         place.labfile.as_ref().map_err(Clone::clone)?;
         let lab = app.existing(&context, true)?;
         let names = lab.select(&self.names)?;
         lab.halt(&names, self.force)?.into_result()?;
-        // The lock is given up for a moment here; whoever comes between finds halted machines.
+        // Here the lock is released for a moment. Another command that takes it finds halted machines.
         drop(lab);
         let options = up::Options { names, jobs: self.jobs.map(usize::from), ..up::Options::default() };
         let (lab, report) = up::up(&context, place, &options)?;

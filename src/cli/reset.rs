@@ -7,16 +7,16 @@ use super::{App, Status};
 
 /// Bring machines back to what they were when they became ready
 ///
-/// `lab up` takes a snapshot called `ready` of each machine when its provisioners have succeeded. What was done in
-/// a machine since is lost; the others go on untouched. A machine whose snapshot has its RAM is ready
-/// within seconds, its clock set right.
+/// `lab up` takes a snapshot called `ready` of each machine when its provisioners have succeeded. All that
+/// was done in the machine since then is lost; other machines are not touched. A machine whose snapshot holds its
+/// RAM is ready again within seconds, with its clock set right.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   lab reset web1            one machine, after asking
   lab reset --yes           all machines, without asking
 
-With `ready_snapshot = false` under [lab], the Labfile does without: there is nothing to go back to then.")]
+With `ready_snapshot = false` under [lab], `lab up` takes no such snapshot, and `lab reset` has nothing to go back to.")]
 pub(super) struct Args {
     /// Machines [default: all]
     #[arg(value_name = "NAME", add = super::candidates::machines())]

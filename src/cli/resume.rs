@@ -8,8 +8,8 @@ use super::{App, Status};
 
 /// Wake suspended machines
 ///
-/// They go on where they were, with their clocks set right. Machines that are off stay off: `lab up` starts
-/// those.
+/// The machines go on from where they were, with their clocks set right. Machines that are off stay off: `lab up`
+/// starts them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -17,7 +17,7 @@ pub(super) struct Args {}
 
 impl Args {
     pub(super) fn run(self, _: &App) -> Result<Status> {
-        ui::print(&format!("{:#}\n", labfile::schema()));
+        ui::print_data(&format!("{:#}\n", labfile::schema()));
         Ok(0)
     }
 }

@@ -4,7 +4,8 @@ use signal_hook::consts::TERM_SIGNALS;
 use signal_hook::iterator::Signals;
 
 use crate::cancel::Cancel;
-use crate::error::{Error, ExitCode, Result};
+use crate::error::{Error, ExitCode, Kind, Result};
+use crate::threads;
 
 /// Sets `cancel` at the first SIGINT, SIGTERM or SIGQUIT (and SIGHUP), and ends the process at the
 /// second. Running machines are processes of their own and stay; what the state says stays true.
@@ -12,9 +13,9 @@ use crate::error::{Error, ExitCode, Result};
 pub(super) fn listen(cancel: &Cancel, on_first: impl Fn() + Send + 'static) -> Result<()> {
     let signals = TERM_SIGNALS.iter().copied().chain(hangup());
     let mut signals = Signals::new(signals)
-        .map_err(|source| Error::internal(format!("could not listen for signals: {source}")))?;
+        .map_err(|source| Error::new(Kind::Io, format!("could not listen for signals: {source}")))?;
     let cancel = cancel.clone();
-    std::thread::spawn(move || {
+    threads::spawn("signals", move || {
         for _ in signals.forever() {
             if cancel.is_cancelled() {
                 std::process::exit(ExitCode::Interrupted as i32);
@@ -22,8 +23,8 @@ pub(super) fn listen(cancel: &Cancel, on_first: impl Fn() + Send + 'static) -> R
             on_first();
             cancel.cancel();
         }
-    });
-    Ok(())
+    })
+    .map(drop)
 }
 
 #[cfg(unix)]

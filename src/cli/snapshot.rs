@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::lab::verbs::snapshots::{Listing, check_name};
 use crate::lab::disk::state::now;
+use crate::lab::verbs::snapshots::{Listing, check_name};
 use crate::ui::table::Table;
 use crate::ui::{self, duration};
 
@@ -131,7 +131,7 @@ impl List {
         } else if listing.machines.iter().all(|machine| machine.snapshots.is_empty()) {
             app.ui.tell("there are no snapshots: `lab snapshot save SNAPSHOT` takes one");
         } else {
-            ui::print(&table(&listing, app));
+            app.ui.print(&table(&listing, app));
         }
         Ok(0)
     }

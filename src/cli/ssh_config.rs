@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::error::Result;
-use crate::guest::Access;
+use crate::guest::{Access, access};
 use crate::ui;
 
 use super::{App, Status};
@@ -42,8 +42,9 @@ impl Args {
             }
             return Ok(0);
         }
-        let blocks: Vec<String> = made.iter().map(Access::config_block).collect();
-        ui::print(&format!("{}\n", blocks.join("\n").trim_end()));
+        let client = access::client_version(&app.cancel);
+        let blocks: Vec<String> = made.iter().map(|access| access.config_block(client)).collect();
+        ui::print_data(&format!("{}\n", blocks.join("\n").trim_end()));
         Ok(0)
     }
 }

@@ -1,8 +1,8 @@
 //! `lab status`
 
 use crate::error::Result;
-use crate::lab::{Lab, select};
 use crate::lab::tell::status;
+use crate::lab::{Lab, select};
 use crate::ui;
 
 use super::{App, Status};
@@ -44,7 +44,7 @@ impl Args {
             ui::print_json(&status);
             return Ok(0);
         }
-        ui::print(&ui::summary(&status, app.ui.paint_out(), app.ui.width_out()));
+        app.ui.print(&ui::summary(&status, app.ui.paint_out(), app.ui.width_out()));
         for machine in &status.machines {
             if let Some(failure) = &machine.failure {
                 app.ui.tell(&format!("{}: {failure}", machine.name));

@@ -6,7 +6,7 @@ use super::{App, Status};
 
 /// Stop machines with their RAM kept on disk
 ///
-/// `lab resume` takes them up where they were.
+/// `lab resume` lets the machines go on from there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -7,8 +7,8 @@ use super::{App, Status};
 
 /// Make machines ready: create, start, set up, provision
 ///
-/// What is there already is kept, and machines that are ready are left alone: after a failure or an
-/// interruption it goes on from there.
+/// Machines that exist are kept, and machines that are ready are left alone. After a failure or an interruption,
+/// `lab up` goes on from there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,8 +44,8 @@ impl Args {
         let first = report.machines.first().map(|(name, _)| name.clone());
         let status = app.finish(Some(&lab), report)?;
         if let (true, Some(first)) = (well, first) {
-            app.ui
-                .tell(&format!("\n`lab ssh {first}` opens a shell in it; `lab destroy` removes everything."));
+            app.ui.tell("");
+            app.ui.tell(&format!("`lab ssh {first}` opens a shell in it; `lab destroy` removes everything."));
         }
         Ok(status)
     }

@@ -3,13 +3,14 @@
 use serde_json::json;
 
 use crate::error::{Error, Result};
-use crate::ui;
+use crate::{labfile, ui};
 
 use super::{App, Status};
 
 /// Check the Labfile without touching anything
 ///
-/// Every mistake in it, and in what it says of other files, is shown at once.
+/// Every mistake in it, and in what it says of other files, is shown at once; and all that it asks
+/// for beyond its own machines and its own folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -23,7 +24,7 @@ impl Args {
         if let (Err(error), Some(report)) = (&place.labfile, &place.problems)
             && !app.ui.json
         {
-            ui::say(&report.render(app.ui.has_color()));
+            app.ui.report(report);
             return Err(Error::new(error.kind(), error.message()));
         }
         app.warn_of(&place);
@@ -38,12 +39,28 @@ impl Args {
             }
         };
         let names: Vec<&str> = labfile.machines.iter().map(|machine| machine.name.as_str()).collect();
+        let reaches = labfile::reaches(&labfile);
         if app.ui.json {
-            ui::print_json(
-                &json!({"valid": true, "lab": labfile.name, "machines": names, "problems": problems}),
-            );
-        } else {
-            app.ui.tell(&format!("{} is fine: {}", labfile.path.display(), names.join(", ")));
+            let listed: Vec<_> = reaches
+                .iter()
+                .map(
+                    |reach| json!({"line": reach.line, "kind": reach.what.kind(), "text": reach.what.text()}),
+                )
+                .collect();
+            let digest = (!reaches.is_empty()).then(|| labfile::digest(&reaches));
+            ui::print_json(&json!({
+                "valid": true, "lab": labfile.name, "machines": names, "problems": problems,
+                "reaches": listed, "reaches_digest": digest,
+            }));
+            return Ok(0);
+        }
+        app.ui.tell(&format!("{} is fine: {}", labfile.path.display(), names.join(", ")));
+        if !reaches.is_empty() {
+            app.ui.tell("It reaches beyond its own machines and its own folder:");
+            for reach in &reaches {
+                app.ui.tell(&format!("  line {}: {}", reach.line, reach.what.text()));
+            }
+            app.ui.tell("Use it only if you trust whoever wrote it.");
         }
         Ok(0)
     }

@@ -7,8 +7,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::boxes;
-
 /// A computer to be looked at.
 #[derive(Debug, Clone)]
 pub struct Host {
@@ -145,7 +143,7 @@ pub(super) fn free(path: &Path) -> Option<(u64, u64)> {
     let about = rustix::fs::statvfs(folder).ok()?;
     // Btrfs has no fixed number of files, and says 0 of 0.
     let files = if about.f_files == 0 { u64::MAX } else { about.f_favail };
-    Some((boxes::free(folder)?, files))
+    Some((crate::disk_space::free(folder)?, files))
 }
 
 /// Not looked for here.

@@ -25,7 +25,10 @@ pub(super) fn checks(subject: &Subject<'_>) -> Vec<Check> {
     checks.extend(limits(host, subject.lab.labfile().map_or(1, |labfile| labfile.machines.len() as u64)));
     checks.push(paths(subject, longest(host.os)));
     #[cfg(unix)]
-    checks.extend(run_folder(&crate::provider::qemu::run_folder("00000000"), rustix::process::getuid().as_raw()));
+    checks.extend(run_folder(
+        &crate::provider::qemu::run_folder("00000000"),
+        rustix::process::getuid().as_raw(),
+    ));
     checks
 }
 

@@ -43,7 +43,8 @@ pub(super) fn of(subject: &Subject<'_>) -> Needs {
         return needs;
     };
     let catalogue = Catalogue::load(labfile.catalogue.as_deref()).unwrap_or_default();
-    let pins = Pins::read(&crate::lab::disk::files::LabFiles::beside(&labfile.dir).pins()).unwrap_or_default();
+    let pins =
+        Pins::read(&crate::lab::disk::files::LabFiles::beside(&labfile.dir).pins()).unwrap_or_default();
     let store = Store::open(subject.home.root()).ok();
     let mut seen: Vec<&str> = Vec::new();
     for machine in &labfile.machines {

@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use super::{Check, Outcome, Subject};
 use crate::cancel::Cancel;
+use crate::lab::disk::ports;
 use crate::lab::disk::{Register, Wait};
 use crate::lab::tell::event::Silent;
-use crate::lab::disk::ports;
 use crate::labfile::model::{Labfile, NetworkKind};
 use crate::provider::virtualbox::ranges::{self, Range, Route};
 

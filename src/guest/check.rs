@@ -1,13 +1,16 @@
 //! Looking at what a student has achieved: several commands in one machine, over one connection.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::process::{Stream, quote};
 
-use super::Access;
+use super::access::Access;
+use super::hangup::{answer, until_done};
 use super::refusal::SSH_FAILED;
+use super::shell::Mark;
 
 /// The driver: POSIX shell, run by the guest's `sh`.
 const DRIVER: &str = include_str!("check.sh");
@@ -54,17 +57,36 @@ pub fn run(access: &Access, probes: &[Probe<'_>], cancel: &Cancel) -> Result<Vec
     // The input stays open until the shell ends, so that it is told to.
     script.push_str("exit 0\n");
     let whole = probes.iter().map(|probe| probe.timeout).sum::<Duration>() + CONNECT;
-    let ssh = access.session().timeout(whole).arg("--").arg("exec sh -s");
+    let entry = Mark::new();
+    let ssh = access.session().timeout(whole).arg(entry.command_with_input("exec /bin/sh -s"));
     let mut reading = Reading { mark: &mark, answers: vec![None; probes.len()], part: None };
-    let mut said = String::new();
-    let status = ssh.stream(
-        cancel,
-        |stdin| stdin.write_all(script.as_bytes()),
-        |stream, line| match stream {
-            Stream::Out => reading.line(line),
-            Stream::Err => said = format!("{said}{line}\n"),
-        },
-    );
+    let (greet, greeting) = mpsc::channel();
+    // Hung up on where it never says that it listens.
+    let (hang_up, mut begun, mut said) = (Cancel::new(), false, String::new());
+    let status = std::thread::scope(|scope| {
+        let (done, is_done) = mpsc::channel::<()>();
+        let stop = &hang_up;
+        scope.spawn(move || until_done(&is_done, || cancel.is_cancelled(), stop));
+        let status = ssh.stream(
+            stop,
+            move |stdin| {
+                if answer(stdin, &greeting, stop)? { stdin.write_all(script.as_bytes()) } else { Ok(()) }
+            },
+            |stream, line| match stream {
+                Stream::Out if entry.is(line) => {
+                    begun = true;
+                    // An error means that nobody waits any more.
+                    let _ = greet.send(());
+                }
+                Stream::Out => reading.line(line),
+                Stream::Err if entry.is(line) => said.clear(),
+                Stream::Err => said = format!("{said}{line}\n"),
+            },
+        );
+        drop(done);
+        status
+    });
+    cancel.check()?;
     let answers = reading.answers;
     match status {
         Ok(status) if status.code() == Some(SSH_FAILED) && answers.iter().all(Option::is_none) => {
@@ -76,6 +98,8 @@ pub fn run(access: &Access, probes: &[Probe<'_>], cancel: &Cancel) -> Result<Vec
         )
         .detail(said.trim_end())
         .hint(format!("is its disk full? `lab ssh {} -- df -h /tmp`", access.machine))),
+        Ok(_) if !begun => Err(access.no_mark(&said)),
+        Err(error) if error.kind() == Kind::Interrupted && !begun => Err(access.no_mark(&said)),
         Ok(_) => Ok(answers),
         // What was answered by then counts.
         Err(error) if error.kind() == Kind::ProgramTimeout && answers.iter().any(Option::is_some) => {
@@ -83,6 +107,17 @@ pub fn run(access: &Access, probes: &[Probe<'_>], cancel: &Cancel) -> Result<Vec
         }
         Err(error) => Err(error),
     }
+}
+
+/// The answers to `count` commands in the driver's `lines`.
+pub(super) fn read<'a>(
+    mark: &str,
+    count: usize,
+    lines: impl Iterator<Item = &'a str>,
+) -> Vec<Option<Answer>> {
+    let mut reading = Reading { mark, answers: vec![None; count], part: None };
+    lines.for_each(|line| reading.line(line));
+    reading.answers
 }
 
 /// What the driver says, line by line.

@@ -6,8 +6,11 @@ use std::time::Duration;
 use super::access::{self, Access};
 use super::check::{self, Answer, Probe};
 use super::keys::{self, LabKey};
-use super::provision::{self, Step, StepEvent};
+use super::login;
+use super::restart::{self, After};
+use super::session::{self, Ended};
 use super::setup::Identity;
+use super::step::{Step, StepEvent};
 use super::wait;
 use crate::cancel::Cancel;
 use crate::error::Result;
@@ -39,7 +42,7 @@ pub trait Guests: Sync {
         said: &mut dyn FnMut() -> u64,
     ) -> Result<Duration>;
 
-    /// Sets a guest up and runs steps in it: see [`provision::run`].
+    /// Sets a guest up and runs steps in it: see [`session::run`].
     ///
     /// # Errors
     /// As there.
@@ -50,7 +53,27 @@ pub trait Guests: Sync {
         steps: &[Step],
         cancel: &Cancel,
         on_event: &mut dyn FnMut(StepEvent<'_>),
-    ) -> Result<bool>;
+    ) -> Result<Ended>;
+
+    /// Logs in anew and leaves: see [`login::prove`].
+    ///
+    /// # Errors
+    /// As there.
+    fn prove_login(&self, access: &Access, cancel: &Cancel) -> Result<()>;
+
+    /// Looks whether a guest has restarted since its connection broke: see [`restart::after_break`].
+    ///
+    /// # Errors
+    /// As there.
+    fn after_break(
+        &self,
+        access: &Access,
+        before: &str,
+        id: Option<&str>,
+        limit: Duration,
+        cancel: &Cancel,
+        wait: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<After>;
 
     /// Looks what has been achieved in a guest: see [`check::run`].
     ///
@@ -90,8 +113,24 @@ impl Guests for OverSsh {
         steps: &[Step],
         cancel: &Cancel,
         on_event: &mut dyn FnMut(StepEvent<'_>),
-    ) -> Result<bool> {
-        provision::run(access, identity, steps, cancel, on_event)
+    ) -> Result<Ended> {
+        session::run(access, identity, steps, cancel, on_event)
+    }
+
+    fn prove_login(&self, access: &Access, cancel: &Cancel) -> Result<()> {
+        login::prove(access, cancel)
+    }
+
+    fn after_break(
+        &self,
+        access: &Access,
+        before: &str,
+        id: Option<&str>,
+        limit: Duration,
+        cancel: &Cancel,
+        wait: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<After> {
+        restart::after_break(access, before, id, limit, cancel, wait)
     }
 
     fn answers(&self, access: &Access, probes: &[Probe<'_>], cancel: &Cancel) -> Result<Vec<Option<Answer>>> {

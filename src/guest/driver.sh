@@ -1,13 +1,14 @@
 # Runs a session's steps in a guest, as root, and lets nothing of it outlive the session by accident.
 #
-# The bootstrap (see session.rs) has unpacked this file, the plan and the scripts into $dir and reads
+# The bootstrap (see payload.rs) has unpacked this file, the plan and the scripts into $dir and reads
 # this file into itself. Standard input has been read up to where the host keeps silent: it is the
 # life line, and its end means that the host is gone. Standard output leads to the host.
 #
 # Set before this text, each as one quoted word: token (random), user (the login user), state (the
-# folder of the stamps), insecure (keys to be taken away, one a line). After it comes the plan:
-# `set_up` where the machine is to be set up, `drop_insecure_keys`, one line `step` or `copy` for each
-# step, and `finish`.
+# folder of the stamps), key (the lab's), insecure (keys to be taken away, one a line); and the functions of login.sh,
+# `going_down` and `room`. After it comes the plan: `set_up` where the machine is to be set up, `drop_insecure_keys`,
+# `note_login` where there are steps, one line `step` or `copy` for each, `await_restart` after a script that may
+# restart the system, and `finish`.
 #
 # POSIX sh: dash 0.5.5, bash and busybox ash run it. The last may take a word without a slash for one of its
 # own commands, so what must be the system's own program is called by its path.
@@ -49,6 +50,8 @@ watcher=$!
 exec 3<&-
 
 busy=
+number=
+ran=
 before=
 ended=
 gone=
@@ -62,9 +65,15 @@ stop() {
 	gone=1
 	[ "$busy" != stamp ] || return 0
 	trap '' TERM HUP INT
+	# A user's script may have left its last word before its login shell has ended.
+	if [ "$busy" = step ] && [ -n "$number" ] && [ -e "$dir/$number/status" ]; then
+		read -r status <"$dir/$number/status" || status=
+		[ "$status" != 0 ] || { sync; : >"$stamp"; }
+	fi
 	if [ "$busy" = step ] && [ "$!" != "$before" ]; then
 		stop_group "$!"
 	fi
+	[ -z "${is_noted-}" ] || ! home_of_user || put_key_back
 	leave 1
 }
 trap stop TERM HUP INT
@@ -104,6 +113,7 @@ run() {
 # begin NUMBER ID FORCE: fails where the step has been done before.
 begin() {
 	[ ! -e "$dir/gone" ] || stop
+	ran=
 	stamp=$state/steps/$2
 	if [ -e "$stamp" ]; then
 		if [ "$3" = 0 ]; then
@@ -118,8 +128,10 @@ begin() {
 # end NUMBER STATUS: the stamp is made when all that the step wrote is on the disk, so a power cut may
 # lose the stamp (and the step is run again), and never the step.
 end() {
-	if [ "$2" -ne 0 ]; then
+	if [ "$2" != 0 ]; then
 		busy=
+		# What is stopped because the system goes down has not failed by itself.
+		! going_down || await_end
 		mark failed "$1" "$2"
 		finish
 	fi
@@ -132,6 +144,7 @@ end() {
 	busy=
 	[ -z "$gone" ] || stop
 	mark finished "$1"
+	ran=1
 }
 
 # step NUMBER ID FORCE root|user COMMAND…: runs the command, whose files are in $dir/NUMBER.
@@ -141,17 +154,59 @@ step() {
 	shift 4
 	if [ "$who" = root ]; then
 		run "$@"
+		end "$number" "$?"
 	else
-		# As after a login: the user's own shell reads its profile. sudo and not su, which would make a
-		# session of its own that the stop of the process group does not reach.
-		chown -R "$user" "$dir/$number"
-		run sudo -n -i -u "$user" "$@"
+		as_user
+		end "$number" "$status"
 	fi
-	end "$number" "$?"
 }
 
-# copy NUMBER ID FORCE file|folder MODE TO [NAME]: unpacks $dir/NUMBER.tar. A folder is merged into one
-# that is there, whose mode and owner stay.
+# as_user: runs $dir/$number/run as after a login: the user's own shell reads its profile. sudo and not su, which
+# would make a session of its own that the stop of the process group does not reach. $status becomes what the script
+# itself has left: `shell` where it has not begun (a profile may end, or start another shell), and `lost` where it
+# has begun and its end is not known.
+as_user() {
+	chown -R "$user" "$dir/$number"
+	case ${login_shell##*/} in
+		# sudo puts a backslash before each slash and dot, which is a quote for all shells but these.
+		rc | es | nu) run sudo -n -H -u "$user" "$login_shell" -l -c "/bin/sh $dir/$number/run" ;;
+		*) run sudo -n -i -u "$user" /bin/sh "$dir/$number/run" ;;
+	esac
+	outer=$status
+	if [ ! -e "$dir/$number/status" ]; then
+		status=shell
+		return
+	fi
+	read -r status <"$dir/$number/status" || status=
+	case $status in
+		'' | *[!0-9]*) if [ "$outer" != 0 ]; then status=$outer; else status=lost; fi ;;
+	esac
+}
+
+# await_restart: after a script that may have asked for a restart, nothing is begun that the restart would cut off.
+# Two seconds show whether it comes, where init does not say that it does.
+await_restart() {
+	[ -n "$ran" ] || return 0
+	tries=0
+	while [ "$tries" -lt 20 ]; do
+		! going_down || await_end
+		tries=$((tries + 1))
+		sleep 0.1 2>/dev/null || sleep 1
+	done
+}
+
+# await_end: the system goes down, and this with it. Short sleeps: a signal is seen after each.
+await_end() {
+	mark going-down
+	tries=0
+	while [ "$tries" -lt 600 ]; do
+		tries=$((tries + 1))
+		sleep 0.2 2>/dev/null || sleep 1
+	done
+}
+
+# copy NUMBER ID FORCE file|folder MODE TO NAME ROOM: unpacks $dir/NUMBER.tar, which takes ROOM KiB (0: little). A
+# folder is merged into one that is there, whose mode and owner stay.
 copy() {
 	begin "$1" "$2" "$3" || return 0
 	place "$@"
@@ -159,6 +214,7 @@ copy() {
 }
 
 place() {
+	[ "$8" = 0 ] || room "$8" "$6" || return
 	into=${6%/}/ name=
 	if [ "$4" = file ] && [ "${6%/}" = "$6" ] && [ ! -d "$6" ]; then
 		name=${6##*/}
@@ -214,10 +270,10 @@ drop_them() {
 	[ -f "$file" ] || return 0
 	kept= found= others= differ=
 	while IFS= read -r line || [ -n "$line" ]; do
-		for key in $insecure; do
+		for known in $insecure; do
 			case $line in
-				"ssh-rsa $key"*) found=1; continue 2 ;;
-				*"$key"*) found=1 differ=1; continue 2 ;;
+				"ssh-rsa $known"*) found=1; continue 2 ;;
+				*"$known"*) found=1 differ=1; continue 2 ;;
 			esac
 		done
 		case $line in '' | '#'*) ;; *) others=1 ;; esac
@@ -238,6 +294,7 @@ drop_them() {
 # The last word. The relay ends by itself unless a service holds the pipe; then the host, which has
 # heard the mark, hangs up, and the watcher calls `stop`.
 finish() {
+	check_login
 	rm -rf "$dir"
 	ended=1
 	mark ended

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::marks::{Mark, Marks};
-use super::provision::{Action, Step};
-use super::session::Payload;
+use super::marks::{Failure, Mark, Marks};
+use super::payload::Payload;
+use super::step::{Action, Step};
 
 const TOKEN: &str = "0123456789abcdef";
 
@@ -60,9 +60,11 @@ impl Guest {
     /// Starts a session; its standard input is still open.
     fn start(&self, steps: &[Step]) -> Child {
         // A user without a home folder: nobody's authorized_keys is touched.
-        let payload = Payload::new(None, steps, "nobody", TOKEN, self.state()).unwrap();
+        let payload = Payload::new(None, steps, "nobody", "", TOKEN, self.state()).unwrap();
         let mut child = self.shell(payload.bootstrap(self.state())).spawn().unwrap();
-        payload.write(child.stdin.as_mut().unwrap()).unwrap();
+        let stdin = child.stdin.as_mut().unwrap();
+        stdin.write_all(b"\n1234\n").unwrap();
+        payload.write(stdin).unwrap();
         child
     }
 
@@ -99,8 +101,9 @@ fn read_all(child: &mut Child) -> Said {
         let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
         let mark = marks.read(&line, |line| said.lines.push(line.to_owned()));
         let ended = mark == Some(Mark::Ended);
-        // What becomes of the keys is a test of its own.
-        said.marks.extend(mark.filter(|mark| !matches!(mark, Mark::Secured(_))));
+        // What becomes of the keys, and whether this computer's accounts change meanwhile, are tests of their own.
+        let beside = |mark: &Mark| matches!(mark, Mark::In(_) | Mark::Secured(_) | Mark::LoginChanged(_));
+        said.marks.extend(mark.filter(|mark| !beside(mark)));
         if ended {
             break;
         }
@@ -152,6 +155,9 @@ fn everything(shell: &[&'static str]) {
     copies(shell);
     an_upload_cut_short(shell);
     a_set_up(shell);
+    a_users_step(shell);
+    no_room(shell);
+    a_restart(shell);
 }
 
 fn order_and_stamps(shell: &[&'static str]) {
@@ -172,7 +178,7 @@ fn order_and_stamps(shell: &[&'static str]) {
     assert_eq!(guest.run(&forced).marks, [Skipped(0), Started(1), Finished(1), Ended]);
     // A step that is forced and fails is not done any more.
     let failing = Step { force: true, ..script("two", "exit 1") };
-    assert_eq!(guest.run(&[failing]).marks, [Started(0), Mark::Failed(0, Some(1)), Ended]);
+    assert_eq!(guest.run(&[failing]).marks, [Started(0), Mark::Failed(0, Failure::Status(1)), Ended]);
     assert_eq!(guest.stamps(), ["one"]);
 }
 
@@ -183,13 +189,13 @@ fn failure(shell: &[&'static str]) {
         script("bad", "set -e\necho before\nno-such-program-here\necho after"),
         script("never", "echo never"),
     ]);
-    assert_eq!(said.marks[2..], [Mark::Started(1), Mark::Failed(1, Some(127)), Mark::Ended]);
+    assert_eq!(said.marks[2..], [Mark::Started(1), Mark::Failed(1, Failure::Status(127)), Mark::Ended]);
     assert_eq!(guest.stamps(), ["good"]);
     let named = said.lines.last().and_then(|line| super::marks::named_line(line, "/1/bad.sh"));
     assert_eq!(named, Some(3), "{said:?}");
     // One that is killed by a signal.
     let said = guest.run(&[script("killed", "kill -KILL $$")]);
-    assert_eq!(said.marks[1], Mark::Failed(0, Some(137)));
+    assert_eq!(said.marks[1], Mark::Failed(0, Failure::Status(137)));
 }
 
 fn words(shell: &[&'static str]) {
@@ -336,7 +342,7 @@ fn copies(shell: &[&'static str]) {
 
     // Where it cannot go.
     let said = guest.run(&[copy("f4", &host, &there.join("renamed/below"))]);
-    assert!(matches!(said.marks[1], Mark::Failed(0, Some(_))), "{said:?}");
+    assert!(matches!(said.marks[1], Mark::Failed(0, Failure::Status(_))), "{said:?}");
     assert!(!said.lines.is_empty());
 }
 
@@ -344,8 +350,14 @@ fn copies(shell: &[&'static str]) {
 fn a_set_up(shell: &[&'static str]) {
     let guest = Guest::new(shell);
     let session = |setup: &str| {
-        let payload =
-            Payload::new(Some(setup.to_owned()), &[script("x", "echo step")], "nobody", TOKEN, guest.state());
+        let payload = Payload::new(
+            Some(setup.to_owned()),
+            &[script("x", "echo step")],
+            "nobody",
+            "",
+            TOKEN,
+            guest.state(),
+        );
         let payload = payload.unwrap();
         let mut child = guest.shell(payload.bootstrap(guest.state())).spawn().unwrap();
         let stdin = child.stdin.as_mut().unwrap();
@@ -354,12 +366,168 @@ fn a_set_up(shell: &[&'static str]) {
         read_all(&mut child)
     };
     let said = session("echo time $epoch; kept=no; exit 0");
-    assert_eq!(said.lines, ["lab: logged in", "time 1234", "step"], "{said:?}");
+    assert_eq!(said.lines, ["time 1234", "step"], "{said:?}");
     assert_eq!(said.marks[..3], [Mark::SettingUp, Mark::SetUp, Mark::Started(0)], "{said:?}");
     let said = session("echo why; exit 3");
-    assert_eq!(said.lines, ["lab: logged in", "why"], "{said:?}");
+    assert_eq!(said.lines, ["why"], "{said:?}");
     assert_eq!(said.marks, [Mark::SettingUp, Mark::SetUpFailed(3), Mark::Ended], "{said:?}");
     assert!(guest.sessions().is_empty());
+}
+
+/// A user's step counts by its own word, whatever the login shell makes of it.
+fn a_users_step(shell: &[&'static str]) {
+    let guest = Guest::new(shell);
+    let ran = guest.dir.path().join("ran");
+    let step = |id: &str, text: &str| {
+        let action = Action::Script { text: text.into(), args: vec![], env: vec![], root: false };
+        Step { action, ..script(id, "") }
+    };
+    let text = |code: u8| format!("pwd; echo ran >{}; exit {code}", ran.display());
+    // In place of sudo: a login shell whose profile does this before it runs what it is given.
+    for (profile, code, mark) in [
+        (":", 0, Mark::Finished(0)),
+        (":", 7, Mark::Failed(0, Failure::Status(7))),
+        ("exit 0", 7, Mark::Failed(0, Failure::Shell)),
+        ("exec sh -c :", 0, Mark::Failed(0, Failure::Shell)),
+        ("exit 3", 0, Mark::Failed(0, Failure::Shell)),
+        // Its end does not count, and neither does a folder that it goes to.
+        ("cd /tmp; trap 'exit 4' 0", 0, Mark::Finished(0)),
+    ] {
+        let _ = fs::remove_file(&ran);
+        let bin = guest.dir.path().join("sudo-bin");
+        fs::create_dir_all(&bin).unwrap();
+        let sudo = bin.join("sudo");
+        fs::write(&sudo, format!("#!/bin/sh\nHOME=/\nshift 4\n{profile}\n\"$@\"\n")).unwrap();
+        fs::set_permissions(&sudo, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let steps = [Step { force: true, ..step("user", &text(code)) }];
+        let payload = Payload::new(None, &steps, "nobody", "", TOKEN, guest.state()).unwrap();
+        let mut command = guest.shell(payload.bootstrap(guest.state()));
+        let path =
+            if guest.tools().exists() { guest.tools().display().to_string() } else { "/usr/bin:/bin".into() };
+        let mut child = command.env("PATH", format!("{}:{path}", bin.display())).spawn().unwrap();
+        let stdin = child.stdin.as_mut().unwrap();
+        stdin.write_all(b"1234\n").unwrap();
+        payload.write(stdin).unwrap();
+        let said = read_all(&mut child);
+        assert_eq!(said.marks[1], mark, "{profile}: {said:?}");
+        assert_eq!(ran.exists(), !matches!(mark, Mark::Failed(0, Failure::Shell)), "{profile}");
+        assert!(!ran.exists() || said.lines.contains(&"/".to_owned()), "{profile}: {said:?}");
+        assert_eq!(guest.stamps().len(), usize::from(mark == Mark::Finished(0)), "{profile}");
+    }
+}
+
+/// What does not fit is said before anything is unpacked.
+fn no_room(shell: &[&'static str]) {
+    let guest = Guest::new(shell);
+    for (needed, fits) in [(1, true), (u64::MAX / 2048, false)] {
+        let text = format!(
+            "mark() {{ printf '%s\\n' \"$*\"; }}\n{}\nroom {needed} {}/not/there && echo fits",
+            super::shell::ROOM,
+            guest.state()
+        );
+        let output = guest.shell(text).stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said == "fits\n", fits, "{said}");
+        assert!(fits || said.starts_with(&format!("no-room {needed} ")), "{said}");
+    }
+}
+
+/// After a script that restarts the system nothing is begun; one that only speaks of it holds nothing up for long.
+fn a_restart(shell: &[&'static str]) {
+    let guest = Guest::new(shell);
+    let begun = guest.dir.path().join("begun");
+    let next = format!("echo >{}", begun.display());
+    let steps = [script("restarts", "# reboot ;"), script("next", &next)];
+    let mut child = guest.start(&steps);
+    wait_until("the first step is done", || !guest.stamps().is_empty());
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!begun.exists());
+    // The restart: the connection breaks.
+    hang_up(&mut child);
+    assert_eq!(
+        (begun.exists(), guest.stamps(), guest.sessions()),
+        (false, vec!["restarts".to_owned()], vec![])
+    );
+    let started = Instant::now();
+    assert_eq!(guest.run(&steps).marks.last(), Some(&Mark::Ended));
+    assert!(begun.exists() && started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+/// What decides a login, and the lab's key.
+#[test]
+fn a_changed_login_is_seen_and_a_lost_key_put_back() {
+    let key = "ssh-rsa OWNKEY lab";
+    let other = "ssh-ed25519 AAAA student@home";
+    for (what, does, restored, names) in [
+        ("nothing", ":", false, vec![]),
+        ("a file in the home folder", "echo >\"$home/notes\"", false, vec![]),
+        ("another key", "echo more >>\"$home/.ssh/authorized_keys\"", false, vec![".ssh/authorized_keys"]),
+        (
+            "a key with another comment",
+            "echo ssh-rsa OWNKEY x >\"$home/.ssh/authorized_keys\"",
+            false,
+            vec![".ssh/authorized_keys"],
+        ),
+        (
+            "the key is gone",
+            "printf '%s' \"$other\" >\"$home/.ssh/authorized_keys\"",
+            true,
+            vec![".ssh/authorized_keys"],
+        ),
+        (
+            "the key is a comment",
+            "echo \"# $key\" >\"$home/.ssh/authorized_keys\"",
+            true,
+            vec![".ssh/authorized_keys"],
+        ),
+        ("the folder is gone", "rm -rf \"$home/.ssh\"", true, vec![".ssh/authorized_keys"]),
+        ("an open home folder", "chmod 777 \"$home\"", false, vec!["home"]),
+        (
+            "sshd's settings",
+            "echo AllowUsers x >>\"$etc/ssh/sshd_config\"",
+            false,
+            vec!["etc/ssh/sshd_config"],
+        ),
+        (
+            "a drop-in",
+            "echo x >\"$etc/ssh/sshd_config.d/x.conf\"",
+            false,
+            vec!["etc/ssh/sshd_config.d/x.conf"],
+        ),
+        ("an account", "echo x:x:9:9::/:/bin/sh >>\"$etc/passwd\"", false, vec!["etc/passwd"]),
+        ("nologin", "echo >\"$etc/nologin\"", false, vec!["etc/nologin"]),
+        ("a start-up file", "echo exit >\"$home/.bashrc\"", false, vec!["home/.bashrc"]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, etc) = (dir.path().join("home"), dir.path().join("etc"));
+        for folder in [home.join(".ssh"), etc.join("ssh/sshd_config.d")] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        fs::write(home.join(".ssh/authorized_keys"), format!("{other}\n{key}\n")).unwrap();
+        for file in ["passwd", "ssh/sshd_config"] {
+            fs::write(etc.join(file), "text\n").unwrap();
+        }
+        let login = include_str!("login.sh")
+            .replace("eval \"home=~$user\"", &format!("home='{}'", home.display()))
+            .replace("chown \"$user\"", ": ")
+            .replace("/etc/", &format!("{}/", etc.display()));
+        let text = format!(
+            "nl='\n'\nuser=nobody\nkey='{key}'\nother='{other}'\netc='{}'\nmark() {{ echo \"$*\"; }}\n{login}\n\
+             note_login\n{does}\ncheck_login\nhas_key && echo has-key\n",
+            etc.display()
+        );
+        let output = Command::new("sh").arg("-c").arg(text).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.stderr.is_empty() && said.ends_with("has-key\n"), "{what}: {output:?}");
+        assert_eq!(said.contains("key-restored"), restored, "{what}: {said}");
+        let changed = said.lines().find_map(|line| line.strip_prefix("login-changed ")).unwrap_or_default();
+        for name in &names {
+            assert!(changed.split(' ').any(|path| path.ends_with(name)), "{what}: {said}");
+        }
+        assert!(!names.is_empty() || changed.is_empty(), "{what}: {said}");
+        let kept = fs::read_to_string(home.join(".ssh/authorized_keys")).unwrap();
+        assert!(!kept.contains(&format!("{other}{key}")), "{what}: {kept}");
+    }
 }
 
 /// Which of Vagrant's keys go, and when.
@@ -401,10 +569,11 @@ fn insecure_keys_go_when_the_labs_own_is_known_to_work() {
 
 fn an_upload_cut_short(shell: &[&'static str]) {
     let guest = Guest::new(shell);
-    let payload = Payload::new(None, &[script("x", "echo x")], "nobody", TOKEN, guest.state()).unwrap();
+    let payload = Payload::new(None, &[script("x", "echo x")], "nobody", "", TOKEN, guest.state()).unwrap();
     let mut bytes = Vec::new();
     payload.write(&mut bytes).unwrap();
     let mut child = guest.shell(payload.bootstrap(guest.state())).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"1234\n").unwrap();
     child.stdin.as_mut().unwrap().write_all(&bytes[..bytes.len() / 2]).unwrap();
     let said = {
         drop(child.stdin.take());
@@ -412,7 +581,8 @@ fn an_upload_cut_short(shell: &[&'static str]) {
         assert!(!output.status.success());
         output.stdout
     };
-    assert!(!said.contains(&1), "{said:?}");
+    // The mark that we are in, and no other.
+    assert_eq!(said.iter().filter(|byte| **byte == 1).count(), 1, "{said:?}");
     assert_eq!((guest.stamps().len(), guest.sessions().len()), (0, 0));
     // A session that was cut off by a power failure: its folder is swept out by the next one.
     fs::create_dir(guest.dir.path().join("session.999999999")).unwrap();

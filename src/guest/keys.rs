@@ -38,6 +38,12 @@ pub fn lab_key(path: &Path) -> Result<LabKey> {
     Ok(LabKey { private: path.to_owned(), public: public_key(path)? })
 }
 
+/// The public half that stands beside the private key at `path`, as a line of authorized_keys.
+pub(super) fn line_beside(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(beside(path)).ok()?;
+    is_public_key(text.trim()).then(|| text.trim().to_owned())
+}
+
 /// Writes Vagrant's insecure private key to `path`, mode 0600, where it is not there.
 ///
 /// # Errors

@@ -1,16 +1,50 @@
 //! What comes out of a provisioning session: lines of the scripts, and between them the driver's marks.
 
+/// Why a step counts as failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// Its exit status.
+    Status(i32),
+    /// It ran, and could not be noted as done.
+    Stamp,
+    /// The login shell ended, and the script had not begun.
+    Shell,
+    /// The script began, and its own last word is missing.
+    Lost,
+}
+
+/// A file system of the guest with less room than is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NoRoom {
+    /// In KiB.
+    pub(super) needed: u64,
+    /// In KiB.
+    pub(super) free: u64,
+    /// Where it was to go.
+    pub(super) folder: String,
+}
+
 /// What a mark says; the numbers are places in the list of steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mark {
+    /// The session's own shell runs and waits for a word; the kernel's boot id, where it has one.
+    In(String),
+    /// Something does not fit into the guest.
+    NoRoom(NoRoom),
     /// A step begins.
     Started(usize),
     /// A step had been done before.
     Skipped(usize),
     /// A step ended well and has been noted in the guest.
     Finished(usize),
-    /// A step failed with an exit status, or (`None`) could not be noted as done.
-    Failed(usize, Option<i32>),
+    /// A step failed.
+    Failed(usize, Failure),
+    /// The system goes down, and nothing more is begun.
+    GoingDown,
+    /// The lab's key was gone from the login user's authorized_keys, and has been put back.
+    KeyRestored,
+    /// Something that decides a login has changed: the names of what it was, as far as they are known.
+    LoginChanged(Vec<String>),
     /// The set-up begins.
     SettingUp,
     /// The set-up ended well.
@@ -61,6 +95,15 @@ fn parse(text: &str) -> Option<Mark> {
     let mut words = text.split(' ');
     let word = words.next()?;
     match word {
+        "in" => return Some(Mark::In(words.next().unwrap_or_default().to_owned())),
+        "no-room" => {
+            let (needed, free) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            let folder = words.collect::<Vec<_>>().join(" ");
+            return Some(Mark::NoRoom(NoRoom { needed, free, folder }));
+        }
+        "going-down" => return Some(Mark::GoingDown),
+        "key-restored" => return Some(Mark::KeyRestored),
+        "login-changed" => return Some(Mark::LoginChanged(words.map(str::to_owned).collect())),
         "ended" => return Some(Mark::Ended),
         "setting-up" => return Some(Mark::SettingUp),
         "set-up" => return Some(Mark::SetUp),
@@ -73,7 +116,15 @@ fn parse(text: &str) -> Option<Mark> {
         "started" => Some(Mark::Started(number)),
         "skipped" => Some(Mark::Skipped(number)),
         "finished" => Some(Mark::Finished(number)),
-        "failed" => Some(Mark::Failed(number, words.next()?.parse().ok())),
+        "failed" => Some(Mark::Failed(
+            number,
+            match words.next()? {
+                "stamp" => Failure::Stamp,
+                "shell" => Failure::Shell,
+                "lost" => Failure::Lost,
+                status => Failure::Status(status.parse().ok()?),
+            },
+        )),
         _ => None,
     }
 }
@@ -136,8 +187,37 @@ mod tests {
 
     #[test]
     fn a_failure_carries_its_status() {
-        let (_, marks) = read(&["\u{1}abc failed 2 127", "\u{1}abc failed 2 stamp"]);
-        assert_eq!(marks, [Mark::Failed(2, Some(127)), Mark::Failed(2, None)]);
+        let (_, marks) =
+            read(&["\u{1}abc failed 2 127", "\u{1}abc failed 2 stamp", "\u{1}abc failed 0 shell"]);
+        let failed = |index, why| Mark::Failed(index, why);
+        assert_eq!(
+            marks,
+            [failed(2, Failure::Status(127)), failed(2, Failure::Stamp), failed(0, Failure::Shell)]
+        );
+    }
+
+    #[test]
+    fn other_marks_carry_what_they_are_about() {
+        let (_, marks) = read(&[
+            "\u{1}abc in 0a1b",
+            "\u{1}abc in ",
+            "\u{1}abc no-room 20 10 /srv/a b",
+            "\u{1}abc login-changed",
+            "\u{1}abc login-changed /etc/passwd sshd",
+        ]);
+        let no_room = NoRoom { needed: 20, free: 10, folder: "/srv/a b".into() };
+        let changed =
+            |names: &[&str]| Mark::LoginChanged(names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(
+            marks,
+            [
+                Mark::In("0a1b".into()),
+                Mark::In(String::new()),
+                Mark::NoRoom(no_room),
+                changed(&[]),
+                changed(&["/etc/passwd", "sshd"]),
+            ]
+        );
     }
 
     #[test]

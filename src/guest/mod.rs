@@ -4,21 +4,34 @@
 pub mod access;
 mod archive;
 pub mod check;
+pub mod console;
+pub mod contents;
 pub mod copy;
 mod door;
 #[cfg(test)]
 #[cfg(unix)]
 mod driver_tests;
+pub mod exec;
+mod failed;
+#[doc(hidden)]
+pub mod fuzzed;
+mod hangup;
 pub mod keys;
+pub mod login;
 mod marks;
-pub mod provision;
+mod payload;
+mod progress;
 pub mod refusal;
+pub mod restart;
 mod rsa;
-mod session;
+pub mod session;
 pub mod setup;
 #[cfg(test)]
 #[cfg(unix)]
 mod setup_tests;
+mod shell;
+pub mod step;
+mod sudo;
 mod unpack;
 pub mod wait;
 

@@ -3,7 +3,7 @@
 use crate::error::{Error, Kind};
 use crate::process;
 
-use super::Access;
+use super::access::Access;
 
 /// The exit status by which ssh says that it failed itself. A remote command can end with it too,
 /// which is why what ssh said is looked at first.
@@ -84,7 +84,10 @@ impl Access {
                 Kind::SshRefused,
                 format!("{machine} does not let {} in with the lab's key", self.user),
             )
-            .hint(format!("if its authorized_keys was changed by hand: `lab destroy {machine}`, then `lab up {machine}`")),
+            .hint(format!(
+                "if its accounts, its authorized_keys or its sshd were changed, by hand or by a provisioner: `lab reset {machine}`, or \
+                 `lab destroy {machine}` and `lab up {machine}`"
+            )),
             Some(Refusal::ClientTooOld) => {
                 Error::new(Kind::ProgramTooOld, "this computer's ssh does not know an option that lab needs")
                     .hint("OpenSSH 7.6 (2017) is the oldest that works: see `ssh -V`")

@@ -1,346 +1,192 @@
-//! What a provisioning session sends into a guest: a small command that unpacks an archive, and the
-//! archive with the driver, the plan, the scripts and the folders to be copied.
+//! A session: first-boot set-up and everything that a machine still has to run, in one connection. A login costs
+//! an emulated guest as much as a tenth of its boot.
+//!
+//! What has succeeded is noted in the guest itself, at once, so that a `lab` killed between a
+//! script's end and its own notes does not run the script twice.
+//!
+//! All goes in over one standard input (an archive, then silence: the life line) and comes out over
+//! one standard output, a script's errors among its other words in the order in which they were said
+//! (two streams would keep them apart and lose the order); [`super::marks`] tells the driver's words
+//! from the scripts'. When the life line ends, whatever ended it, the guest stops the step that runs.
 
-use std::io::{self, Write};
-use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::{Mutex, mpsc};
+use std::time::Instant;
 
-use crate::error::{Error, Result};
-use crate::process::quote;
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
 
-use super::archive::{self, Tree};
-use super::keys::INSECURE_PUBLIC_KEYS;
-use super::provision::{Action, Step};
-use super::setup::assign;
+use super::access::Access;
+use super::hangup::{answer, until_done};
+use super::keys;
+use super::login::LoginChanged;
+use super::payload::Payload;
+use super::progress::{Progress, lock};
+use super::setup::Identity;
+use super::step::{STATE_DIR, Step, StepEvent};
+use super::sudo;
 
-/// The driver; what it expects before it stands in its head.
-const DRIVER: &str = include_str!("driver.sh");
-
-/// Where a guest keeps the stamps of the steps that are done, and a session its files: a folder that
-/// only root can write to, on a disk (a folder that is copied in may be larger than memory).
-pub(super) const STATE_DIR: &str = "/var/lib/lab";
-
-/// Where distributions put busybox.
-const BUSYBOX: &str = "/bin/busybox";
-
-/// Everything of one session, ready to be sent.
+/// How a session ended.
 #[derive(Debug)]
-pub(super) struct Payload {
-    driver: String,
-    setup: Option<String>,
-    parts: Vec<Part>,
-    size: u64,
+pub enum Ended {
+    /// With its last word: everything is done.
+    Well(Done),
+    /// It broke off within the guest: the guest may have restarted, which [`super::restart::after_break`] tells.
+    Cut(Cut),
 }
 
-#[derive(Debug)]
-enum Part {
-    /// A script, and for the login user a file that runs it.
-    Script {
-        run: Option<String>,
-        file: String,
-        text: Vec<u8>,
-    },
-    Copy {
-        tree: Tree,
-        size: u64,
-    },
+/// What a session that ended well leaves.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Whether Vagrant's insecure keys are gone. They stay where it is not certain that the lab's own key
+    /// will be let in; a further session, which logs in with that key alone, then takes them away.
+    pub secured: bool,
+    /// What decides a login and has changed: then the machine is ready when a new login works.
+    pub login: Option<LoginChanged>,
 }
 
-impl Payload {
-    /// Makes the session of `setup` (the set-up script, if it is to run) and `steps` for the login user
-    /// `user`. Scripts and folders are looked at now.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::CopyFailed`] for a file that cannot be read; [`crate::error::Kind::Internal`]
-    /// for what a Labfile cannot hold.
-    pub(super) fn new(
-        setup: Option<String>,
-        steps: &[Step],
-        user: &str,
-        token: &str,
-        state: &str,
-    ) -> Result<Payload> {
-        let mut driver = assign("token", token)
-            + &assign("user", user)
-            + &assign("state", state)
-            + &assign("insecure", &INSECURE_PUBLIC_KEYS.join("\n"))
-            + DRIVER
-            + if setup.is_some() {
-                "set_up\ndrop_insecure_keys alike\n"
-            } else {
-                "drop_insecure_keys proven\n"
-            };
-        let mut parts = Vec::new();
-        for (index, step) in steps.iter().enumerate() {
-            let (line, part) = plan(index, step, user)?;
-            driver.push_str(&line);
-            parts.push(part);
-        }
-        driver.push_str("finish\n");
-        let mut payload = Payload { driver, setup, parts, size: 0 };
-        payload.size = archive::measure(|out| payload.put(out, false));
-        Ok(payload)
-    }
+/// A session that broke off.
+#[derive(Debug)]
+pub struct Cut {
+    /// The kernel's boot id at its begin, empty where it has none.
+    pub boot: String,
+    /// What to say where the guest did not restart.
+    pub error: Error,
+}
 
-    /// The command for the guest's login shell: [`Payload::bootstrap`] in a shell with the rights that `sudo`
-    /// (`sudo -n `, or nothing) gives.
-    ///
-    /// That shell is busybox's where there is one: Debian's and Ubuntu's busybox-static runs the small
-    /// commands that the session is made of in its own process. In an emulated guest, a program of
-    /// coreutils takes 20 to 40 ms to start, and there are some twenty. One older than 1.28 (2017, the first
-    /// whose shell has LINENO), whose `wait` and `trap` nobody has tried here, gives way to `sh`.
-    pub(super) fn command(&self, sudo: &str, state: &str) -> String {
-        let bootstrap = quote(&self.bootstrap(state));
-        format!(
-            "test -x {BUSYBOX} && \
-             exec {sudo}{BUSYBOX} ash -c 'test \"$LINENO\" || exec sh -c \"$1\"; eval \"$1\"' lab {bootstrap}; \
-             exec {sudo}sh -c {bootstrap}"
-        )
-    }
-
-    /// The command that unpacks the archive in the guest and runs the driver, as root.
-    pub(super) fn bootstrap(&self, state: &str) -> String {
-        // Sessions whose shell is gone were cut off by a power failure: their files go. One that lives is
-        // that of a `lab` just killed, about to stop its step: it is waited for, or the step would run
-        // twice at once. Not for long, since the number may be another process's by now.
-        // The set-up needs the time, which is told when it will be read: a login may take a busy guest seconds.
-        // Empty lines come until then; they tell the host's side when there is nobody to wait for any more.
-        let clock = if self.setup.is_some() {
-            "echo lab: logged in; epoch=; while [ -z \"$epoch\" ]; do read -r epoch || exit 1; done\n"
-        } else {
-            ""
-        };
-        format!(
-            r#"{clock}umask 022; state={state}; dir=$state/session.$$
-for old in "$state"/session.*; do
-tries=0
-while [ -d "$old" ] && [ "$old" != "$dir" ] && kill -0 "${{old##*.}}" 2>/dev/null && [ "$tries" -lt 40 ]
-do tries=$((tries + 1)); sleep 0.1 2>/dev/null || sleep 1; done
-[ ! -d "$old" ] || {{ [ "$old" != "$dir" ] && kill -0 "${{old##*.}}" 2>/dev/null; }} || rm -rf "$old"
-done
-mkdir -p "$state/steps" "$dir" || exit 1
-head -c {size} | tar -x -f - -C "$dir" || {{ rm -rf "$dir"; exit 1; }}
-. "$dir/driver""#,
-            state = quote(state),
-            size = self.size,
-        )
-    }
-
-    /// Writes the archive.
-    ///
-    /// # Errors
-    /// The guest's end, as a broken pipe; a file that has changed or gone.
-    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.put(out, true)
-    }
-
-    /// What was left out of the copies: the step's place, and the path.
-    pub(super) fn skipped(&self, index: usize) -> &[std::path::PathBuf] {
-        match self.parts.get(index) {
-            Some(Part::Copy { tree, .. }) => &tree.skipped,
-            _ => &[],
-        }
-    }
-
-    /// The archive; with `contents` false, zeros in place of what is copied.
-    fn put(&self, out: &mut dyn Write, contents: bool) -> io::Result<()> {
-        let bytes = |out: &mut dyn Write, path: &str, bytes: &[u8]| {
-            archive::put_file(out, path, bytes.len() as u64, |out| out.write_all(bytes))
-        };
-        bytes(out, "driver", self.driver.as_bytes())?;
-        if let Some(setup) = &self.setup {
-            bytes(out, "setup", setup.as_bytes())?;
-        }
-        archive::put_pipe(out, "output")?;
-        for (index, part) in self.parts.iter().enumerate() {
-            match part {
-                Part::Script { run, file, text } => {
-                    archive::put_folder(out, &format!("{index}/"))?;
-                    if let Some(run) = run {
-                        bytes(out, &format!("{index}/run"), run.as_bytes())?;
-                    }
-                    bytes(out, &format!("{index}/{file}"), text)?;
-                }
-                Part::Copy { tree, size } => {
-                    archive::put_file(out, &format!("{index}.tar"), *size, |out| {
-                        if contents {
-                            tree.write(out)
-                        } else {
-                            io::copy(&mut io::Read::take(io::repeat(0), *size), out).map(|_| ())
-                        }
-                    })?;
-                }
+/// Over one connection: sets the machine up as `identity` (if given: idempotent, whether on the first boot or
+/// later), takes Vagrant's insecure keys away, runs `steps` in order, stopping at the first that fails, and sees that
+/// the lab's key, the last of `access`, is still there. Where sudo wants a terminal, it is told once not to.
+///
+/// # Errors
+/// [`Kind::SetupFailed`] with the script's last lines, or where sudo or the login shell lets nothing run;
+/// [`Kind::ProvisionFailed`] with the step, its exit status, the last lines of its output, and the line of the
+/// script that failed where the shell says it; [`Kind::ProvisionTimeout`]; [`Kind::CopyFailed`], also where the
+/// guest has no room; [`Kind::SshRefused`], [`Kind::HostKeyChanged`],
+/// [`Kind::NoSsh`] where the connection is refused; [`Kind::Interrupted`] (what ran in the guest is stopped).
+pub fn run(
+    access: &Access,
+    identity: Option<&Identity>,
+    steps: &[Step],
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(StepEvent<'_>),
+) -> Result<Ended> {
+    match once(access, identity, steps, cancel, on_event)? {
+        Attempt::Ended(ended) => Ok(ended),
+        Attempt::WantsTty(error) => {
+            if !sudo::allow_without_tty(access, cancel)? {
+                return Err(error);
+            }
+            let user = &access.user;
+            let text = format!("sudo wanted a terminal (requiretty); its sudoers now let {user} do without");
+            on_event(StepEvent::PutRight { text: &text });
+            match once(access, identity, steps, cancel, on_event)? {
+                Attempt::Ended(ended) => Ok(ended),
+                Attempt::WantsTty(error) => Err(error),
             }
         }
-        archive::put_end(out)
     }
 }
 
-/// The end of a script's path in the guest, by which its messages are recognised.
-pub(super) fn script_path(index: usize, step: &Step) -> String {
-    format!("/{index}/{}", script_file(&step.name))
+enum Attempt {
+    Ended(Ended),
+    WantsTty(Error),
 }
 
-/// A step's line of the plan, and what it needs in the archive.
-fn plan(index: usize, step: &Step, user: &str) -> Result<(String, Part)> {
-    let id = &step.id;
-    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-        return Err(Error::internal(format!("`{id}` is no id for a provisioner")));
+fn once(
+    access: &Access,
+    identity: Option<&Identity>,
+    steps: &[Step],
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(StepEvent<'_>),
+) -> Result<Attempt> {
+    cancel.check()?;
+    let token = uuid::Uuid::new_v4().simple().to_string();
+    let setup = identity.map(|identity| identity.script(&access.user, ""));
+    let key = access.keys.last().and_then(|key| keys::line_beside(key)).unwrap_or_default();
+    let payload = Payload::new(setup, steps, &access.user, &key, &token, STATE_DIR)?;
+    let command = payload.command(sudo::prefix(access), STATE_DIR);
+    // What ends the session: a wish to stop, a time limit, a file that cannot be sent, or its last word.
+    let hang_up = Cancel::new();
+    let deadline = Mutex::new(None::<Instant>);
+    let unsent = Mutex::new(None::<std::io::Error>);
+    let (greet, greeting) = mpsc::channel();
+    let mut progress = Progress::new(access, steps, &payload, &token, &deadline, greet);
+    let ended = std::thread::scope(|scope| {
+        let (done, is_done) = mpsc::channel::<()>();
+        let deadline = &deadline;
+        let hang_up_now = || cancel.is_cancelled() || lock(deadline).is_some_and(|at| Instant::now() > at);
+        scope.spawn({
+            let hang_up = &hang_up;
+            move || until_done(&is_done, hang_up_now, hang_up)
+        });
+        let (payload, unsent, hang_up) = (&payload, &unsent, &hang_up);
+        let ended = access.session().arg(command).stream(
+            hang_up,
+            move |stdin| {
+                let sent = answer(stdin, &greeting, hang_up)
+                    .and_then(|greeted| if greeted { payload.write(stdin) } else { Ok(()) });
+                if let Err(error) = sent
+                    && error.kind() != std::io::ErrorKind::BrokenPipe
+                {
+                    // The guest would wait for the rest for ever.
+                    *lock(unsent) = Some(error);
+                    hang_up.cancel();
+                }
+                Ok(())
+            },
+            |stream, line| {
+                progress.take(stream, line, on_event);
+                if progress.ended {
+                    // Nothing more comes, and services left behind in the guest may keep the connection open.
+                    hang_up.cancel();
+                }
+            },
+        );
+        drop(done);
+        ended
+    });
+    if let Some(error) = progress.failure.take() {
+        return Err(error);
     }
-    let force = u8::from(step.force);
-    match &step.action {
-        Action::Script { text, args, env, root } => {
-            let file = script_file(&step.name);
-            let path = format!("\"$dir\"/{index}/{file}");
-            // Who logs in as root has no other user to be.
-            let (who, command, run) = if *root || user == "root" {
-                ("root", command(&path, text, args, env)?, None)
-            } else {
-                // `sudo -i` hands words through the user's shell, each release with its own idea of how
-                // to quote them: it gets words that need no quotes.
-                let run = format!("exec {}\n", command(&format!("\"${{0%/*}}\"/{file}"), text, args, env)?);
-                ("user", format!("sh \"$dir\"/{index}/run"), Some(run))
-            };
-            let line = format!("step {index} {id} {force} {who} {command}\n");
-            Ok((line, Part::Script { run, file, text: text.clone() }))
+    if progress.ended {
+        let login = progress.login_changed.take().map(|what| LoginChanged { what });
+        return Ok(Attempt::Ended(Ended::Well(Done { secured: progress.secured, login })));
+    }
+    if let Some(source) = lock(&unsent).take() {
+        return Err(Error::new(
+            Kind::CopyFailed,
+            format!("could not send a file to {}: {source}", access.machine),
+        )
+        .hint("run the same command again when nothing writes to it"));
+    }
+    cancel.check()?;
+    let overdue = (*lock(&deadline)).is_some_and(|at| Instant::now() > at);
+    if let Some(step) = progress.running().filter(|_| overdue) {
+        return Err(progress.heard.overdue(&access.machine, step));
+    }
+    broken(access, &mut progress, ended)
+}
+
+/// A session that ended without its last word.
+fn broken(access: &Access, progress: &mut Progress<'_>, ended: Result<ExitStatus>) -> Result<Attempt> {
+    match (progress.boot.take(), ended) {
+        (None, Ok(status)) => {
+            let error = progress.heard.not_entered(access, status.code());
+            let wants_tty = sudo::wants_tty(&progress.heard.others()) && access.user != "root";
+            if wants_tty { Ok(Attempt::WantsTty(error)) } else { Err(error) }
         }
-        Action::Copy { from, to } => {
-            if !to.starts_with('/') || to.contains('\0') {
-                return Err(Error::internal(format!("`{to}` is no absolute path in the guest")));
-            }
-            let is_dir = from.is_dir();
-            let tree = Tree::scan(from, (!is_dir).then_some(".lab-copy"))?;
-            let kind = if tree.is_dir { "folder" } else { "file" };
-            let name = from.file_name().unwrap_or_default().to_string_lossy();
-            let line = format!(
-                "copy {index} {id} {force} {kind} {:o} {} {}\n",
-                tree.mode & 0o777,
-                quote(to),
-                quote(&name)
-            );
-            let size = tree.size();
-            Ok((line, Part::Copy { tree, size }))
+        // Hung up on, since it never said that it listens.
+        (None, Err(error)) if error.kind() == Kind::Interrupted => {
+            Err(access.no_mark(&progress.heard.others()))
         }
-    }
-}
-
-/// The command that runs the script at `path` (as a shell reads it): what the kernel would make of its
-/// `#!` line. The interpreter is named rather than left to the kernel, since the script's folder may
-/// be mounted noexec.
-fn command(path: &str, text: &[u8], args: &[String], env: &[(String, String)]) -> Result<String> {
-    let mut words = Vec::new();
-    if !env.is_empty() {
-        words.push("env".to_owned());
-    }
-    for (name, value) in env {
-        let valid = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.is_empty() || !name.chars().all(valid) || name.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(Error::internal(format!("`{name}` is no name of an environment variable")));
+        (_, Err(error)) => Err(error),
+        (Some(_), Ok(status)) if progress.heard.no_room.is_some() => {
+            Err(progress.heard.broke_off(access, None, status.code()))
         }
-        words.push(word(&format!("{name}={value}"))?);
-    }
-    for part in interpreter(text) {
-        words.push(word(&part)?);
-    }
-    words.push(path.to_owned());
-    for arg in args {
-        words.push(word(arg)?);
-    }
-    Ok(words.join(" "))
-}
-
-/// `value` as one word of a shell.
-fn word(value: &str) -> Result<String> {
-    if value.contains('\0') {
-        return Err(Error::internal("an argument of a provisioner holds a NUL character"));
-    }
-    Ok(quote(value))
-}
-
-/// The interpreter and its one argument, as Linux reads `#!` lines; `/bin/sh` where there is none (by its
-/// path: busybox would take `sh` for itself).
-fn interpreter(text: &[u8]) -> Vec<String> {
-    let line = text.strip_prefix(b"#!").and_then(|rest| rest.split(|byte| *byte == b'\n').next());
-    let line = String::from_utf8_lossy(line.unwrap_or_default());
-    let line = line.trim();
-    match line.split_once([' ', '\t']) {
-        _ if line.is_empty() => vec!["/bin/sh".into()],
-        Some((program, arg)) => vec![program.into(), arg.trim().into()],
-        None => vec![line.into()],
-    }
-}
-
-/// A file name for a script: the end of what people call it, so that its own messages name it.
-fn script_file(name: &str) -> String {
-    let last = Path::new(name).file_name().unwrap_or_default().to_string_lossy();
-    let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let file: String = last.chars().take(60).map(safe).collect();
-    let file = file.trim_start_matches(['-', '.']);
-    if file.is_empty() || file == "run" { "script".into() } else { file.into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_interpreter_is_what_the_kernel_would_take() {
-        for (text, expected) in [
-            ("echo", &["/bin/sh"][..]),
-            ("", &["/bin/sh"]),
-            ("#!/bin/bash\nx", &["/bin/bash"]),
-            ("#! /bin/bash -e \nx", &["/bin/bash", "-e"]),
-            ("#!/usr/bin/env python3\r\nx", &["/usr/bin/env", "python3"]),
-            ("#!/usr/bin/perl -w -T", &["/usr/bin/perl", "-w -T"]),
-            ("#!\nx", &["/bin/sh"]),
-        ] {
-            assert_eq!(interpreter(text.as_bytes()), expected, "{text}");
+        (Some(boot), Ok(status)) => {
+            let error = progress.heard.broke_off(access, progress.running(), status.code());
+            Ok(Attempt::Ended(Ended::Cut(Cut { boot, error })))
         }
-    }
-
-    #[test]
-    fn arguments_and_variables_reach_the_script_as_they_are() {
-        let env = [("ROLE".into(), "it's \"ü\"\n$x".into())];
-        let line = command("\"$dir\"/0/x", b"", &["--a b".into(), String::new()], &env).unwrap();
-        assert_eq!(line, "env 'ROLE=it'\\''s \"ü\"\n$x' /bin/sh \"$dir\"/0/x '--a b' ''");
-        for name in ["", "-x", "A=B", "1A", "A B"] {
-            assert!(command("x", b"", &[], &[(name.into(), String::new())]).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_script_is_called_as_its_file() {
-        for (name, file) in [
-            ("provision/web.sh", "web.sh"),
-            ("inline script 2", "inline-script-2"),
-            ("../run", "run"),
-            ("ü", "script"),
-            ("..", "script"),
-        ] {
-            let expected = if file == "run" { "script" } else { file };
-            assert_eq!(script_file(name), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_archive_is_as_long_as_it_says() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("a"), "text").unwrap();
-        let step =
-            |id: &str, action| Step { id: id.into(), name: "x".into(), action, force: false, timeout: None };
-        let steps = [
-            step("copy", Action::Copy { from: dir.path().into(), to: "/srv/a b".into() }),
-            step("run", Action::Script { text: b"true".into(), args: vec![], env: vec![], root: true }),
-        ];
-        let payload = Payload::new(None, &steps, "vagrant", "token", "/s").unwrap();
-        let mut bytes = Vec::new();
-        payload.write(&mut bytes).unwrap();
-        assert_eq!(bytes.len() as u64, payload.size);
-        let names: Vec<_> = tar::Archive::new(&bytes[..])
-            .entries()
-            .unwrap()
-            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
-            .collect();
-        assert_eq!(names, ["driver", "output", "0.tar", "1/", "1/x"]);
-        assert!(payload.driver.contains("\ncopy 0 copy 0 folder "), "{}", payload.driver);
     }
 }

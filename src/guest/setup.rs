@@ -1,13 +1,13 @@
-//! First-boot set-up: one POSIX shell script, run at the head of a session (see [`super::provision`]).
+//! First-boot set-up: one POSIX shell script, run at the head of a session.
 
 use std::net::Ipv4Addr;
 
 use sha2::{Digest, Sha256};
 
 use crate::boxes::Mac;
-use crate::error::{Error, Kind};
+use crate::subnet::Subnet;
 
-use super::access::Access;
+use super::shell::assign;
 
 /// The script; what it expects before it stands in its head.
 const SCRIPT: &str = include_str!("setup.sh");
@@ -45,8 +45,7 @@ impl Identity {
 
     /// The script's variables, each set to one quoted word: whatever a value holds, no shell reads it.
     fn assignments(&self) -> String {
-        let netmask =
-            Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0));
+        let netmask = Subnet::around(self.address, self.prefix).netmask();
         let hosts: Vec<_> = self.hosts.iter().map(|(address, name)| format!("{address} {name}")).collect();
         let archived: Vec<_> = self
             .archived
@@ -68,29 +67,4 @@ impl Identity {
     pub(super) fn script(&self, user: &str, root: &str) -> String {
         self.assignments() + &assign("user", user) + &assign("root", root) + SCRIPT
     }
-}
-
-/// `name='value'`, for a POSIX shell. Quoted always: a word that needs no quotes is no exception.
-pub(super) fn assign(name: &str, value: &str) -> String {
-    format!("{name}='{}'\n", value.replace('\'', r"'\''"))
-}
-
-/// `command` run as root by whoever logs in; it must have no single quotes that matter to sudo.
-pub(super) fn as_root(access: &Access, command: &str) -> String {
-    if access.user == "root" { command.to_owned() } else { format!("sudo -n {command}") }
-}
-
-/// What to do where sudo is not there, or wants a password or a terminal.
-pub(super) fn sudo_refused(access: &Access, said: &str) -> Option<Error> {
-    let refused = said.contains("sudo: ")
-        && ["password is required", "must have a tty", "not in the sudoers", "not allowed", "no tty present"]
-            .iter()
-            .any(|phrase| said.contains(phrase));
-    let missing = said.contains("sudo: not found") || said.contains("sudo: command not found");
-    (refused || missing).then(|| {
-        let Access { machine, user, .. } = access;
-        Error::new(Kind::SetupFailed, format!("{user} cannot become root in {machine} without a password"))
-            .detail(said.trim())
-            .hint(format!("the box needs the line `{user} ALL=(ALL) NOPASSWD: ALL` in its sudoers, as Vagrant's boxes have"))
-    })
 }

@@ -1,6 +1,7 @@
 //! Unpacking an archive that a guest has made. Whoever has root in a guest decides what it says, so
 //! nothing in it may lead out of the place that the user has named.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -20,7 +21,8 @@ const RECORDS: u64 = 1 << 20;
 ///
 /// # Errors
 /// [`Kind::CopyFailed`], [`Kind::Io`], [`Kind::DiskFull`].
-pub(super) fn unpack(archive: impl Read, name: &str, target: &Path) -> Result<usize> {
+pub(super) fn unpack(archive: impl Read, name: impl AsRef<OsStr>, target: &Path) -> Result<usize> {
+    let name = name.as_ref();
     let mut archive = Archive::new(archive);
     archive.set_preserve_mtime(true);
     let mut count = 0;
@@ -59,7 +61,7 @@ fn one(
     entry: &mut Entry<'_, impl Read>,
     path: &Path,
     place: &Path,
-    name: &str,
+    name: &OsStr,
     target: &Path,
     modes: &mut Vec<(PathBuf, u32)>,
 ) -> Result<()> {
@@ -114,9 +116,9 @@ fn clear(place: &Path) -> Result<()> {
 }
 
 /// The rest of `path` below `name`, where it has one and is made of plain names only.
-fn inside(path: &Path, name: &str) -> Option<PathBuf> {
+fn inside(path: &Path, name: &OsStr) -> Option<PathBuf> {
     let mut parts = path.components().filter(|part| !matches!(part, Component::CurDir));
-    if name != "." && parts.next() != Some(Component::Normal(name.as_ref())) {
+    if name != "." && parts.next() != Some(Component::Normal(name)) {
         return None;
     }
     parts.map(|part| if let Component::Normal(name) = part { Some(name) } else { None }).collect()

@@ -7,8 +7,8 @@ use crate::guest::Guests;
 use crate::provider::table::Table;
 
 use super::disk::files::Home;
-use super::disk::{Register, Wait};
 use super::disk::log::LabLog;
+use super::disk::{Register, Wait};
 use super::tell::event::{Bytes, Event, Sink};
 
 /// What every command has.
@@ -45,6 +45,7 @@ impl Context<'_> {
     /// # Errors
     /// Those of `work`.
     pub fn with_box<T>(&self, name: &str, work: impl FnOnce(&mut Task<'_>) -> Result<T>) -> Result<T> {
+        let name = boxes::without_credentials(name);
         let mut phase = None;
         let mut progress = |progress: boxes::Progress| {
             let words = progress.phase.words();

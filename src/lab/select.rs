@@ -1,6 +1,7 @@
 //! Which machines a command is for.
 
 use crate::error::{Error, Kind, Result};
+use crate::nearest::nearest;
 
 /// `asked` in the order of `names`; all of them where nothing is asked.
 ///
@@ -12,14 +13,10 @@ pub fn select(names: &[String], asked: &[String]) -> Result<Vec<String>> {
     }
     for name in asked {
         if !names.contains(name) {
-            let near = names
-                .iter()
-                .map(|known| (strsim::damerau_levenshtein(known, name), known))
-                .min()
-                .filter(|(distance, known)| *distance <= known.len() / 2 + 1);
+            let near = nearest(name, names.iter().map(String::as_str));
             let error = Error::new(Kind::UnknownMachine, format!("there is no machine {name} in this lab"));
             return Err(match near {
-                Some((_, near)) => error.hint(format!("did you mean {near}?")),
+                Some(near) => error.hint(format!("did you mean {near}?")),
                 None => error,
             }
             .hint(format!("its machines are: {}", names.join(", "))));

@@ -5,9 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::lines::Lines;
+use super::trust::{self, About, Believed};
 use crate::error::{Error, Kind, Result};
+use crate::process::quote;
 
-/// The name that is looked for.
+/// The name of a Labfile on disk.
 pub const FILE_NAME: &str = "Labfile";
 
 /// The largest Labfile that is read, in bytes. A thousand machines take about 100 KiB.
@@ -15,21 +17,48 @@ const SIZE_MAX: u64 = 1024 * 1024;
 
 /// The Labfile in the folder `start`, or in the nearest folder above that has one.
 ///
+/// The user named `start`, by standing in it or by `-C`: a Labfile there is meant. One above must be this user's own or
+/// root's, and nobody else may be able to change it. The search ends where the file system does.
+///
 /// # Errors
-/// [`Kind::NoLabfile`], with what is there in its stead if it can be guessed.
+/// [`Kind::NoLabfile`] where no folder has one; a hint names a file that may be meant, such as `Labfile.txt`.
+/// [`Kind::NotTrusted`] where somebody else could have put it there.
 pub fn find(start: &Path) -> Result<PathBuf> {
     let start = canonical(start)?;
-    for folder in start.ancestors() {
+    let device = |folder: &Path| fs::metadata(folder).map(|metadata| About::from(&metadata).device).ok();
+    find_on(&start, device, &Believed::here())
+}
+
+/// The same; `device` tells which file system a folder lies on.
+fn find_on(start: &Path, device: impl Fn(&Path) -> Option<u64>, believed: &Believed) -> Result<PathBuf> {
+    // A folder of that name does not count: where case makes no difference, `labfile/` has it too.
+    let has_one = |folder: &Path| {
         let path = folder.join(FILE_NAME);
-        // A folder of that name does not count: where case makes no difference, `labfile/` has it too.
-        if fs::metadata(&path).is_ok_and(|about| !about.is_dir()) {
-            return Ok(path);
+        fs::metadata(&path).is_ok_and(|about| !about.is_dir()).then_some(path)
+    };
+    let (mut here, mut beyond) = (Vec::new(), Vec::new());
+    for folder in start.ancestors() {
+        let same = beyond.is_empty() && device(folder) == device(start);
+        if same { here.push(folder) } else { beyond.push(folder) }
+    }
+    if let Some(path) = here.into_iter().find_map(has_one) {
+        if path.parent() != Some(start) {
+            trust::check_found(&path, believed)?;
         }
+        return Ok(path);
     }
     let error = Error::new(
         Kind::NoLabfile,
         format!("there is no Labfile in {} or in a folder above", start.display()),
     );
+    if let Some(folder) = beyond.into_iter().find(|folder| has_one(folder).is_some()) {
+        let shown = folder.display();
+        return Err(error
+            .detail(format!(
+                "there is one in {shown}, but on another disk, where lab does not look by itself"
+            ))
+            .hint(format!("if you want that lab, name its folder: lab -C {} …", quote(&shown.to_string()))));
+    }
     let misnamed = ["labfile", "LabFile", "LABFILE", "Labfile.toml", "labfile.toml", "Labfile.txt"];
     Err(match misnamed.iter().find(|name| start.join(name).is_file()) {
         Some(name) => error.hint(format!("is it meant to be {name}? Rename it: mv {name} {FILE_NAME}")),
@@ -37,8 +66,8 @@ pub fn find(start: &Path) -> Result<PathBuf> {
     })
 }
 
-/// The text of the Labfile at `path`, and its path with the folder's links resolved: the folder is the lab's identity,
-/// whatever way one came to it.
+/// Reads the Labfile at `path`. Gives its text, and its path with the links of the folder followed: the real folder is
+/// the identity of the lab, whichever path led to it.
 pub(super) fn read(path: &Path) -> Result<(PathBuf, String)> {
     let shown = path.display();
     let about = fs::metadata(path).map_err(|error| match error.kind() {
@@ -50,7 +79,7 @@ pub(super) fn read(path: &Path) -> Result<(PathBuf, String)> {
         return Err(bad(format!("{shown} is a folder, not a Labfile"))
             .hint(format!("name the file in it: {}", path.join(FILE_NAME).display())));
     }
-    // To open a pipe is to wait for its other end.
+    // Opening a pipe would wait until another program writes to it.
     if !about.is_file() {
         return Err(bad(format!("{shown} is not a regular file")).hint("name a Labfile"));
     }
@@ -112,6 +141,37 @@ mod tests {
         fs::create_dir_all(top.join("a/b/Labfile")).unwrap();
         fs::write(top.join("Labfile"), "").unwrap();
         assert_eq!(find(&top.join("a/b")).unwrap(), top.join("Labfile"));
+    }
+
+    #[test]
+    fn the_search_ends_with_the_file_system() {
+        let (_keep, top) = folder();
+        fs::create_dir_all(top.join("mount/below")).unwrap();
+        fs::write(top.join("Labfile"), "").unwrap();
+        let (mount, below) = (top.join("mount"), top.join("mount/below"));
+        let device = |folder: &Path| Some(u64::from(folder.starts_with(&mount)));
+        let error = find_on(&below, device, &Believed::here()).unwrap_err();
+        assert_eq!(error.kind(), Kind::NoLabfile);
+        assert_eq!(
+            error.hints(),
+            [format!("if you want that lab, name its folder: lab -C {} …", top.display())]
+        );
+        fs::write(mount.join("Labfile"), "").unwrap();
+        assert_eq!(find_on(&below, device, &Believed::here()).unwrap(), mount.join("Labfile"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_that_others_may_write_counts_only_where_it_is_named() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let (_keep, top) = folder();
+        fs::create_dir_all(top.join("mine")).unwrap();
+        fs::write(top.join("Labfile"), "").unwrap();
+        fs::set_permissions(&top, fs::Permissions::from_mode(0o1777)).unwrap();
+        assert_eq!(find(&top.join("mine")).unwrap_err().kind(), Kind::NotTrusted);
+        assert_eq!(find(&top).unwrap(), top.join("Labfile"));
+        assert_eq!(find(&top.join("mine/..")).unwrap(), top.join("Labfile"));
     }
 
     #[test]

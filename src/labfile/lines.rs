@@ -1,6 +1,9 @@
 //! A text by its lines.
 
-use super::problem::Span;
+use std::ops::Range;
+
+/// Bytes of the source, from start to (not including) end.
+pub type Span = Range<usize>;
 
 /// A place for people: line and column from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +14,7 @@ pub(super) struct Place {
     pub(super) column: usize,
 }
 
-/// Where the lines of a text begin. Looking a place up costs no walk through the text.
+/// A text, and where each of its lines begins. A place is found without reading the text again.
 pub(super) struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
@@ -24,6 +27,11 @@ impl<'a> Lines<'a> {
         Lines { text, starts }
     }
 
+    /// The whole text.
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
     /// How many lines there are; at least one.
     pub(super) fn count(&self) -> usize {
         self.starts.len()
@@ -34,7 +42,7 @@ impl<'a> Lines<'a> {
         self.starts.partition_point(|start| *start <= offset).saturating_sub(1)
     }
 
-    /// Where line `number` stands, without its end.
+    /// The bytes of line `number`, without its line end.
     pub(super) fn span(&self, number: usize) -> Span {
         let start = self.starts.get(number).copied().unwrap_or(self.text.len());
         let end = self.starts.get(number + 1).copied().unwrap_or(self.text.len());
@@ -42,7 +50,7 @@ impl<'a> Lines<'a> {
         start..start + line.trim_end_matches(['\n', '\r']).len()
     }
 
-    /// What stands at `span`; nothing where that is no part of the text.
+    /// The text at `span`; empty where `span` is outside of the text.
     pub(super) fn get(&self, span: Span) -> &'a str {
         self.text.get(span).unwrap_or_default()
     }

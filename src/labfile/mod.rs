@@ -3,112 +3,34 @@
 //! [`parse`] reads the TOML with the place of every piece, decodes what can be decoded, compares the pieces, and tells
 //! every mistake at once. [`keys`] is the one table of what may be written; [`schema()`] is made from it.
 
+mod beyond;
 mod check;
 mod decode;
 mod find;
+mod harmless;
 pub mod import;
 pub mod keys;
-mod keys_check;
 mod lines;
+mod load;
 pub mod model;
-mod nearest;
+mod names;
 mod problem;
+mod raw;
+mod reach;
 mod render;
 mod schema;
+mod scripts;
 mod template;
+mod trust;
 mod units;
 
-use std::path::{Path, PathBuf};
-
-use toml::de::DeTable;
-
-use crate::error::{Error, Result};
-use decode::syntax;
-use lines::Lines;
-
+pub use beyond::{Beyond, Reach, digest};
 pub use find::{FILE_NAME, find};
+pub use lines::Span;
+pub use load::{LoadError, Loaded, load, parse};
 pub use model::Labfile;
-pub use problem::{Problem, Report, Severity, Span};
+pub use names::is_machine as is_machine_name;
+pub use problem::{Problem, Report, Severity};
+pub use reach::reaches;
 pub use schema::schema;
 pub use template::template;
-
-/// A Labfile that was read, and what is odd about it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Loaded {
-    /// The Labfile.
-    pub labfile: Labfile,
-    /// Warnings; often none.
-    pub warnings: Report,
-}
-
-/// Why there is no Labfile to work with.
-#[derive(Debug, Clone)]
-pub enum LoadError {
-    /// The file could not be read as text.
-    Unreadable(Error),
-    /// It has mistakes.
-    Mistakes(Report),
-}
-
-impl From<LoadError> for Error {
-    fn from(error: LoadError) -> Error {
-        match error {
-            LoadError::Unreadable(error) => error,
-            LoadError::Mistakes(report) => report.into(),
-        }
-    }
-}
-
-/// Whether a machine can have this name: it becomes a host name, and a part of paths.
-pub fn is_machine_name(name: &str) -> bool {
-    check::names::is_machine(name)
-}
-
-/// Reads and checks the Labfile at `path`.
-///
-/// # Errors
-/// [`LoadError::Unreadable`] for what is no text file of at most 1 MiB, [`LoadError::Mistakes`] with all mistakes. Either
-/// turns into an [`Error`] of kind [`crate::error::Kind::BadLabfile`] (or `io`) by `?`.
-pub fn load(path: &Path) -> Result<Loaded, LoadError> {
-    let (path, text) = find::read(path).map_err(LoadError::Unreadable)?;
-    parse(&text, &path).map_err(LoadError::Mistakes)
-}
-
-/// Checks the Labfile `text` as if it stood at `path`. Looks at the files that it names, and at nothing else.
-///
-/// # Errors
-/// A [`Report`] of all mistakes, and the warnings among them.
-pub fn parse(text: &str, path: &Path) -> Result<Loaded, Report> {
-    let file = shown(path);
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let dir = path.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
-    if text.trim().is_empty() {
-        let problem = Problem::error("empty", 0..0, "the Labfile is empty")
-            .hint("delete it, and write a new one with: lab init");
-        return Err(Report::new(file, text.to_owned(), vec![problem]));
-    }
-
-    let (tree, errors) = DeTable::parse_recoverable(text);
-    let lines = Lines::new(text);
-    let syntax = syntax::problems(&lines, tree.get_ref(), &errors);
-    let mut cx = decode::Cx::new(text, &dir);
-    let raw = decode::labfile(&mut cx, tree.get_ref());
-    let labfile = check::labfile(&mut cx, raw, &path);
-
-    let mut problems = cx.problems;
-    problems.retain(|problem| syntax.leaves(&lines, problem));
-    let labfile = labfile.filter(|_| syntax.problems.is_empty());
-    problems.extend(syntax.problems);
-    let report = Report::new(file, text.to_owned(), problems);
-    match labfile {
-        Some(labfile) => Ok(Loaded { labfile, warnings: report }),
-        None => Err(report),
-    }
-}
-
-/// `path` as it is shown: from the current folder where it is below it.
-fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
-    let short = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
-    short.unwrap_or(path).display().to_string()
-}

@@ -1,10 +1,12 @@
-//! What a Labfile says, checked and typed. Everything here is plain data in the Labfile's own order.
+//! A Labfile as data, once it is read and checked. Every list keeps the order of the file.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::beyond::Reach;
 use crate::boxes::versions::Constraint;
+pub use crate::subnet::Subnet as Network;
 
 /// A whole lab: its machines, their private network, what is run on them.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +23,7 @@ pub struct Labfile {
     pub catalogue: Option<PathBuf>,
     /// `[lab] ready_snapshot`: whether `up` takes a snapshot of each machine that becomes ready.
     pub ready_snapshot: bool,
-    /// The private network.
+    /// The private network between the machines (NIC 2), with a prefix of 8 to 29 bits.
     pub network: Network,
     /// `[network] kind`.
     pub network_kind: NetworkKind,
@@ -29,32 +31,10 @@ pub struct Labfile {
     pub machines: Vec<Machine>,
     /// `[check.NAME]`, in the file's order.
     pub checks: Vec<Check>,
-}
-
-/// The private network between the machines of a lab (NIC 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    /// The network's address, for example 192.168.56.0.
-    pub address: Ipv4Addr,
-    /// The length of its prefix in bits, 8 to 29.
-    pub prefix: u8,
-}
-
-impl Network {
-    /// The netmask, for example 255.255.255.0.
-    pub fn netmask(&self) -> Ipv4Addr {
-        Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0))
-    }
-
-    /// Whether `address` lies inside.
-    pub fn contains(&self, address: Ipv4Addr) -> bool {
-        address.to_bits() & self.netmask().to_bits() == self.address.to_bits()
-    }
-
-    /// The broadcast address.
-    pub fn broadcast(&self) -> Ipv4Addr {
-        Ipv4Addr::from_bits(self.address.to_bits() | !self.netmask().to_bits())
-    }
+    /// What stands in it and reaches beyond its folder and its machines. [`super::reaches`] knows the rest.
+    pub(super) reaches: Vec<Reach>,
+    /// The line of `[lab] catalog`, from 1; 0 where there is none.
+    pub(super) catalogue_line: usize,
 }
 
 /// Who is on a lab's private network.
@@ -67,7 +47,7 @@ pub enum NetworkKind {
     Internal,
 }
 
-/// One machine, with everything that `[lab]` gives to all of them already put in.
+/// One machine. What `[lab]` gives to all machines is already in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
     /// Its name: a valid host name label, at most 63 characters of a-z, 0-9 and `-`.

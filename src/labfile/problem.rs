@@ -1,21 +1,16 @@
 //! A mistake in a Labfile, and where it stands.
 
-use std::ops::Range;
-
 use serde_json::{Value, json};
 
-use super::lines::{Lines, Place};
+use super::lines::{Lines, Place, Span};
 use crate::error::{Error, Kind};
-
-/// Bytes of the source, from start to (not including) end.
-pub type Span = Range<usize>;
 
 /// How much a problem weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// The Labfile cannot be used like this.
     Error,
-    /// It can be used, and will probably surprise.
+    /// The Labfile can be used, but does something that its author probably did not expect.
     Warning,
 }
 
@@ -42,13 +37,26 @@ pub struct Problem {
     pub message: String,
     /// A few words beside the marked text; may be empty.
     pub label: String,
-    /// Other places that have to do with it, with a few words each.
+    /// Other places in the file that explain it, each with a few words.
     pub also: Vec<(Span, String)>,
     /// What to write or do.
     pub hints: Vec<String>,
-    /// Whether it says that something is missing, which is not to be trusted in a file that could
-    /// only be read in part.
+    /// Whether it says that something is missing. Such a problem is dropped where TOML mistakes hid a part of the file:
+    /// the missing piece may stand in that part.
     pub(super) absence: bool,
+}
+
+/// The longest message, label or hint, in characters. They quote the Labfile, where a text may be as long as it likes.
+const TEXT_MAX: usize = 600;
+
+/// `text`, without its end where it is too long.
+fn cut(text: impl Into<String>) -> String {
+    let mut text = text.into();
+    if let Some((end, _)) = text.char_indices().nth(TEXT_MAX) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 impl Problem {
@@ -58,7 +66,7 @@ impl Problem {
             severity: Severity::Error,
             code,
             span,
-            message: message.into(),
+            message: cut(message),
             label: String::new(),
             also: Vec::new(),
             hints: Vec::new(),
@@ -74,21 +82,21 @@ impl Problem {
     /// Puts a few words beside the marked text.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.label = cut(label);
         self
     }
 
     /// Marks another place too.
     #[must_use]
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.also.push((span, label.into()));
+        self.also.push((span, cut(label)));
         self
     }
 
     /// Adds what to write or do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.hints.push(cut(hint));
         self
     }
 
@@ -99,7 +107,7 @@ impl Problem {
     }
 }
 
-/// What is wrong with one Labfile: all of it, in the file's order.
+/// All problems of one Labfile, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The file's path as it is shown.
@@ -126,7 +134,7 @@ impl Report {
         self.problems.len() - self.errors()
     }
 
-    /// `3 mistakes and 1 warning`; what there is none of is left out.
+    /// The counts in words: `3 mistakes and 1 warning`, `1 warning`, `no mistakes`.
     pub fn summary(&self) -> String {
         let counted = |count: usize, what: &str| match count {
             0 => None,
@@ -156,7 +164,7 @@ impl Report {
                 "column": column,
                 "start": start,
                 "end": end,
-                "text": lines.get(start..end),
+                "text": cut(lines.get(start..end)),
                 "label": label,
             })
         };

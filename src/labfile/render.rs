@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::lines::Lines;
-use super::problem::{Problem, Report, Severity, Span};
+use super::lines::{Lines, Span};
+use super::problem::{Problem, Report, Severity};
 
-/// More than anyone reads; a file that is no Labfile at all can have thousands.
+/// So many problems are shown. A file that is no Labfile at all can have thousands, and nobody reads them.
 const SHOWN_AT_MOST: usize = 60;
 
 /// Lines longer than this are cut by the renderer, around the marked text.
@@ -21,7 +21,7 @@ impl Report {
         let mut text = String::new();
         for problem in self.problems.iter().take(SHOWN_AT_MOST) {
             let rendered = renderer.render(&[group(&lines, &self.file, problem)]);
-            // A label-less line ends in blanks, which nobody wants in a log.
+            // The renderer ends lines without a label with blanks; a log should have none.
             for line in rendered.lines() {
                 let _ = writeln!(text, "{}", line.trim_end());
             }
@@ -34,42 +34,51 @@ impl Report {
     }
 }
 
+/// Places that are so many lines apart are shown apart: the renderer takes time for every line between them.
+const APART: usize = 100;
+
 fn group<'a>(lines: &Lines<'a>, file: &'a str, problem: &'a Problem) -> Group<'a> {
-    let (shown, first_line) = window(lines, problem);
+    let own = lines.number(lines.floor(problem.span.start));
+    let is_near = |(span, _): &&(Span, String)| lines.number(lines.floor(span.start)).abs_diff(own) <= APART;
+    let (near, far): (Vec<_>, Vec<_>) = problem.also.iter().partition(is_near);
+    let level = match problem.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let near = near.iter().map(|(span, text)| (AnnotationKind::Context, span, text.as_str()));
+    let main = (AnnotationKind::Primary, &problem.span, problem.label.as_str());
+    let snippets = [snippet(lines, file, std::iter::once(main).chain(near).collect())].into_iter().chain(
+        far.iter()
+            .map(|(span, text)| snippet(lines, file, vec![(AnnotationKind::Context, span, text.as_str())])),
+    );
+    level
+        .primary_title(&problem.message)
+        .elements(snippets)
+        .elements(problem.hints.iter().map(|hint| Level::HELP.message(hint)))
+}
+
+/// The lines with these places in them.
+fn snippet<'a>(
+    lines: &Lines<'a>,
+    file: &'a str,
+    places: Vec<(AnnotationKind, &'a Span, &'a str)>,
+) -> Snippet<'a, Annotation<'a>> {
+    let (shown, first_line) = window(lines, places.iter().map(|(_, span, _)| *span));
+    // The renderer shows the `\r` of Windows as a sign. A blank is as long, so every span stays right.
+    let text = lines.get(shown.clone()).replace("\r\n", " \n");
     let within = |span: &Span| {
         let start = lines.floor(span.start).saturating_sub(shown.start);
         start..lines.floor(span.end).saturating_sub(shown.start).max(start)
     };
     let label = |text: &'a str| (!text.is_empty()).then_some(text);
-
-    let level = match problem.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-    };
-    // Windows' line ends would be shown as signs; a blank is as long, so that the spans still hold.
-    let text = lines.get(shown.clone()).replace("\r\n", " \n");
-    let snippet = Snippet::source(text)
-        .line_start(first_line)
-        .path(file)
-        .annotation(AnnotationKind::Primary.span(within(&problem.span)).label(label(&problem.label)))
-        .annotations(
-            problem
-                .also
-                .iter()
-                .map(|(span, text)| AnnotationKind::Context.span(within(span)).label(label(text))),
-        );
-    level
-        .primary_title(&problem.message)
-        .element(snippet)
-        .elements(problem.hints.iter().map(|hint| Level::HELP.message(hint)))
+    let marks = places.into_iter().map(|(kind, span, text)| kind.span(within(span)).label(label(text)));
+    Snippet::source(text).line_start(first_line).path(file).annotations(marks)
 }
 
-/// The lines that a problem touches and what lies between them, as bytes, and the first one's number: the renderer takes
-/// time for every line that it is given.
-fn window(lines: &Lines<'_>, problem: &Problem) -> (Span, usize) {
-    let spans = || problem.also.iter().map(|(span, _)| span).chain([&problem.span]);
-    let first = lines.number(lines.floor(spans().map(|span| span.start).min().unwrap_or(0)));
-    let last = lines.number(lines.floor(spans().map(|span| span.end).max().unwrap_or(0))).max(first);
+/// The lines that the places touch and what lies between them, as bytes, and the first one's number.
+fn window<'s>(lines: &Lines<'_>, spans: impl Iterator<Item = &'s Span> + Clone) -> (Span, usize) {
+    let first = lines.number(lines.floor(spans.clone().map(|span| span.start).min().unwrap_or(0)));
+    let last = lines.number(lines.floor(spans.map(|span| span.end).max().unwrap_or(0))).max(first);
     (lines.span(first).start..lines.span(last).end, first + 1)
 }
 

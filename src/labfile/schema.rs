@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{Key, ROOT, Section, Type};
+use super::keys::{Key, ROOT, SECTIONS, Section, Type};
 use super::units;
 
 /// A host name label, as [`super::check`] takes it; the length and the digits are left to `lab validate`.
@@ -18,7 +18,7 @@ const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
 /// The schema, of draft 7, which is what the TOML extensions of editors understand. It is made from the table that the
 /// decoder reads ([`super::keys`]).
 pub fn schema() -> Value {
-    let definitions: Map<String, Value> = Section::ALL
+    let definitions: Map<String, Value> = SECTIONS
         .iter()
         .filter(|section| !std::ptr::eq(**section, &raw const ROOT))
         .map(|section| (section.id.to_owned(), object(section)))
@@ -294,7 +294,7 @@ mod tests {
             ("provisioner", "[machine.web1]\nprovision = [{ inline = \"true\", ", "}]\n"),
             ("copy", "[machine.web1]\ncopy = [{ ", "}]\n"),
         ] {
-            let section = Section::ALL.iter().find(|other| other.id == section).unwrap();
+            let section = SECTIONS.iter().find(|other| other.id == section).unwrap();
             for key in section.keys.iter().filter(|key| !matches!(key.takes, Type::Section(_))) {
                 let mut example = format!("{before}{} = {}{after}", key.name, key.example);
                 match (section.id, key.name) {

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::model::Network;
-use super::nearest;
+use crate::nearest::nearest;
 
 /// Why an amount is not understood, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Misread> {
             let meant = match unit {
                 "" | "S" => "s",
                 "m" | "M" => "min",
-                _ => nearest::nearest(&unit.to_lowercase(), names).unwrap_or("s"),
+                _ => nearest(&unit.to_lowercase(), names).unwrap_or("s"),
             };
             return Err(Misread::new(message, format!("write \"{number} {meant}\"")));
         };
@@ -117,42 +117,32 @@ pub(super) fn network(text: &str) -> Result<Network, Misread> {
         return Err(Misread::new(message, EXAMPLE));
     };
     let Some(prefix) = prefix else {
-        let network = Network { address, prefix: 24 };
-        let start = masked(&network);
-        return Err(Misread::new("the network has no prefix length", format!("write \"{start}/24\"")));
+        let hint = format!("write \"{}\"", Network::around(address, 24));
+        return Err(Misread::new("the network has no prefix length", hint));
     };
     let prefix = match prefix.parse::<u8>() {
         Ok(prefix @ 8..=29) => prefix,
         Ok(_) => {
             return Err(Misread::new(
                 format!("the prefix length /{prefix} is not between /8 and /29"),
-                format!(
-                    "write \"{}/24\", which has room for 253 machines",
-                    masked(&Network { address, prefix: 24 })
-                ),
+                format!("write \"{}\", which has room for 253 machines", Network::around(address, 24)),
             ));
         }
         Err(_) => {
             return Err(Misread::new(
                 format!("`/{prefix}` is not a prefix length"),
-                format!("write \"{}/24\"", masked(&Network { address, prefix: 24 })),
+                format!("write \"{}\"", Network::around(address, 24)),
             ));
         }
     };
-    let network = Network { address, prefix };
-    let start = masked(&network);
-    if start != address {
+    let network = Network::around(address, prefix);
+    if network.address != address {
         return Err(Misread::new(
             format!("{address} is an address inside a network, not the network itself"),
-            format!("write \"{start}/{prefix}\""),
+            format!("write \"{network}\""),
         ));
     }
     Ok(network)
-}
-
-/// `network`'s first address, whatever is written in its `address`.
-fn masked(network: &Network) -> Ipv4Addr {
-    Ipv4Addr::from_bits(network.address.to_bits() & network.netmask().to_bits())
 }
 
 /// `256 MiB` as `256` and `MiB`.

@@ -22,9 +22,7 @@ use std::time::Duration;
 pub use self::console::{Console, ConsoleFile, last_lines};
 pub use self::reach::{Forwarded, Jump, Reach};
 pub use self::snapshots::{Snapshot, Snapshots};
-pub use self::spec::{
-    Block, BoxRef, MachineSpec, Own, Planned, PortForward, PrivateNetwork, SeedUser, Wish,
-};
+pub use self::spec::{Block, BoxRef, MachineSpec, Own, Planned, PortForward, PrivateNetwork, SeedUser, Wish};
 use crate::boxes::{BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};

@@ -6,9 +6,9 @@ use crate::error::Error;
 use crate::lab::tell::event::{Event, Sink};
 use crate::process::Stream;
 
-use super::print_json;
+use super::terminal::print_json;
 
-/// Prints every event but progress and calls of programs, which are for eyes.
+/// Prints every event as JSON. Progress and calls of programs are left out: they are for people to look at.
 pub(super) struct Json;
 
 impl Sink for Json {

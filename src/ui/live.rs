@@ -1,23 +1,25 @@
 //! Events on a terminal: one live line per machine, everything else above them.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Kind;
 use crate::lab::tell::event::{Bytes, Event, Outcome, Sink};
+use crate::threads;
 
-use super::plain::{line, printable, waiting};
-use super::{Paint, Volume, duration, say};
+use super::plain::{line, waiting};
+use super::terminal::{say, shown};
+use super::{Paint, Volume, duration};
 
 /// The live display.
 pub(super) struct Live {
     bars: MultiProgress,
     paint: Paint,
     volume: Volume,
-    shown: Mutex<Shown>,
+    shown: Arc<Mutex<Shown>>,
 }
 
 #[derive(Default)]
@@ -32,7 +34,7 @@ struct Shown {
 /// Work shared by all machines, such as a download.
 struct Shared {
     bar: ProgressBar,
-    /// What is being done, as far as its look depends on it.
+    /// What its line shows now.
     look: Look,
 }
 
@@ -71,15 +73,17 @@ impl Live {
     pub(super) fn new(paint: Paint, volume: Volume) -> Self {
         // 15 drawings a second look smooth and cost nothing.
         let target = ProgressDrawTarget::stderr_with_hz(15);
-        Live { bars: MultiProgress::with_draw_target(target), paint, volume, shown: Mutex::default() }
+        let shown = Arc::new(Mutex::new(Shown::default()));
+        keep_turning(Arc::downgrade(&shown));
+        Live { bars: MultiProgress::with_draw_target(target), paint, volume, shown }
     }
 
     fn above(&self, text: &str) {
-        let _ = self.bars.println(text);
+        let _ = self.bars.println(shown(text, self.paint));
     }
 
-    /// Changes a machine's line, which is made where there is none yet. `change` gets the width of the
-    /// column of names, too.
+    /// Changes the line of a machine with `change`, which also gets the width of the column of names. A machine that has
+    /// no line yet gets one.
     fn on_bar(&self, machine: &str, change: impl FnOnce(&ProgressBar, usize)) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.width = shown.width.max(machine.chars().count());
@@ -89,7 +93,6 @@ impl Live {
             bar.set_style(style(&format!("{{prefix:<{width}}}  {{spinner}} {{elapsed:>4}}  {{wide_msg}}")));
             let bold = self.paint.bold;
             bar.set_prefix(format!("{bold}{machine}{bold:#}"));
-            bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
         change(bar, width);
@@ -111,7 +114,7 @@ impl Sink for Live {
                 let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
                 if !std::mem::take(&mut shown.machines).is_empty() {
                     // The cursor is still behind the last line.
-                    say("");
+                    say("", self.paint);
                 }
             }
             Event::Waiting { machine, on } => {
@@ -135,7 +138,7 @@ impl Sink for Live {
                 {
                     self.above(&line);
                 }
-                let message = format!("{step} {dim}| {}{dim:#}", printable(text));
+                let message = format!("{step} {dim}| {text}{dim:#}");
                 self.on_bar(machine, |bar, _| bar.set_message(message));
             }
             Event::Done { machine, outcome, took } => {
@@ -171,7 +174,7 @@ impl Sink for Live {
                     Shared { bar, look }
                 });
                 let bar = &shared.bar;
-                // A download that goes on does not come from the network in one moment: the rate starts here.
+                // A download that goes on begins with the bytes that are here already. They do not count for its speed.
                 let begins = (bar.position() == 0 && bytes.is_some()) || shared.look != look;
                 if std::mem::replace(&mut shared.look, look) != look {
                     bar.set_style(style(look.template()));
@@ -199,13 +202,29 @@ impl Sink for Live {
     }
 }
 
-/// Stops a machine's line, with a mark in place of the spinner. Its time stands still.
+/// Starts the thread that turns the spinners and moves the times, until the display is dropped. Where no thread can be
+/// started, they move with each event: a missing picture is no reason to fail.
+fn keep_turning(shown: Weak<Mutex<Shown>>) {
+    let _ = threads::spawn("display", move || {
+        while let Some(shown) = shown.upgrade() {
+            for bar in shown.lock().unwrap_or_else(PoisonError::into_inner).machines.values() {
+                if !bar.is_finished() {
+                    bar.tick();
+                }
+            }
+            drop(shown);
+            std::thread::sleep(Duration::from_millis(120));
+        }
+    });
+}
+
+/// Stops the line of a machine: a mark takes the place of the spinner, and the time stops.
 fn finish(bar: &ProgressBar, width: usize, mark: String, message: String) {
     bar.set_style(style(&format!("{{prefix:<{width}}}  {mark}       {{wide_msg}}")));
     bar.finish_with_message(message);
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // The templates are ours, so that the plain default is never seen.
+    // All templates stand in this file and are valid: the default is never used.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

@@ -1,25 +1,31 @@
-//! What a person, a log file or a program sees: the consumers of [`crate::lab::tell::event::Event`]s, and the words of errors.
+//! What a person, a log file or a program gets to see: the consumers of [`crate::lab::tell::event::Event`]s, tables, and errors
+//! in words.
 //!
 //! Data goes to standard output; progress, warnings and errors go to standard error.
 
+mod clean;
 mod json;
 mod live;
 mod log;
 mod plain;
 mod summary;
 pub mod table;
+mod terminal;
 
-use std::io::{IsTerminal, Write};
+use std::borrow::Cow;
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 
 use crate::error::{Error, Kind};
 use crate::lab::tell::event::Sink;
+use crate::labfile::Report;
+use crate::printable;
 
 pub use log::Logged;
-pub use plain::printable;
 pub use summary::summary;
+pub use terminal::{print_data, print_json, relay};
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -40,7 +46,7 @@ pub enum Volume {
     Quiet,
     /// What matters.
     Normal,
-    /// Provisioners' output as well where it is not shown anyway, and the programs that are started.
+    /// The output of provisioners, line by line, and the programs that lab starts.
     Verbose,
 }
 
@@ -54,8 +60,8 @@ pub struct Ui {
     color: Color,
 }
 
-/// A stream's palette: styles that are empty where there is to be no colour.
-#[derive(Debug, Clone, Copy, Default)]
+/// The colours of one stream. Without colour, all of them are empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Paint {
     /// For names and headings.
     pub bold: Style,
@@ -67,7 +73,7 @@ pub struct Paint {
     pub bad: Style,
     /// For hints.
     pub hint: Style,
-    /// For what is in the background.
+    /// For text that matters less.
     pub dim: Style,
 }
 
@@ -87,12 +93,12 @@ impl Ui {
         self.paint(std::io::stdout().is_terminal())
     }
 
-    /// How wide standard error's terminal is; `None` where it is none, and as much as one likes may be written.
+    /// The width of the terminal on standard error, in characters. `None` where it is no terminal: lines may be of any length.
     pub fn width_err(&self) -> Option<usize> {
         width(terminal_size::terminal_size_of(std::io::stderr()))
     }
 
-    /// The same of standard output.
+    /// The width of the terminal on standard output. See [`Ui::width_err`].
     pub fn width_out(&self) -> Option<usize> {
         width(terminal_size::terminal_size_of(std::io::stdout()))
     }
@@ -133,25 +139,33 @@ impl Ui {
         if self.json {
             Arc::new(json::Json)
         } else if std::io::stderr().is_terminal() && self.volume != Volume::Quiet {
-            Arc::new(live::Live::new(self.paint_err(), self.volume))
+            Arc::new(clean::Clean(live::Live::new(self.paint_err(), self.volume)))
         } else {
-            Arc::new(plain::Plain { paint: self.paint_err(), volume: self.volume })
+            Arc::new(clean::Clean(plain::Plain { paint: self.paint_err(), volume: self.volume }))
         }
     }
 
-    /// Prints what ended the command.
+    /// Prints the error that ended the command.
     pub fn error(&self, error: &Error) {
         if self.json {
             json::error(error);
         } else {
-            say(&error_text(error, self.paint_err()));
+            let paint = self.paint_err();
+            terminal::say(&error_text(error, paint), paint);
         }
     }
 
     /// A line for the person at the keyboard, on standard error; nothing when quiet or in JSON.
-    pub fn tell(&self, text: &str) {
+    pub fn tell(&self, line: &str) {
         if !self.json && self.volume != Volume::Quiet {
-            say(text);
+            terminal::say(&printable::line(line), Paint::default());
+        }
+    }
+
+    /// A table for the person at the keyboard, painted for standard error; nothing when quiet or in JSON.
+    pub fn tell_table(&self, table: &str) {
+        if !self.json && self.volume != Volume::Quiet {
+            terminal::say(table.trim_end(), self.paint_err());
         }
     }
 
@@ -159,14 +173,57 @@ impl Ui {
     pub fn warn(&self, text: &str, hint: Option<&str>) {
         let paint = self.paint_err();
         let (warn, tip) = (paint.warn, paint.hint);
-        say(&format!("{warn}warning{warn:#}: {text}"));
+        terminal::say(&format!("{warn}warning{warn:#}: {}", printable::line(text)), paint);
         if let Some(hint) = hint {
-            say(&format!("{tip}hint{tip:#}: {hint}"));
+            terminal::say(&format!("{tip}hint{tip:#}: {}", printable::line(hint)), paint);
         }
+    }
+
+    /// The problems of a Labfile or Vagrantfile, with the lines that they are about, on standard error.
+    pub fn report(&self, report: &Report) {
+        // The renderer makes the source printable, and lets messages pass as they are.
+        let mut report = report.clone();
+        let clean = |text: &mut String| *text = printable::line(text).into_owned();
+        clean(&mut report.file);
+        for problem in &mut report.problems {
+            let also = problem.also.iter_mut().map(|(_, text)| text);
+            [&mut problem.message, &mut problem.label]
+                .into_iter()
+                .chain(&mut problem.hints)
+                .chain(also)
+                .for_each(clean);
+        }
+        terminal::say(report.render(self.has_color()).trim_end(), self.paint_err());
+    }
+
+    /// The parser's answer to a command line, help or an error: in plain words, or painted where colour is wanted.
+    pub fn answer(&self, plain: &str, painted: &str, to_stderr: bool) {
+        let paint = if to_stderr { self.paint_err() } else { self.paint_out() };
+        let text = if paint == Paint::default() { plain } else { painted };
+        if to_stderr {
+            terminal::say(text.trim_end(), paint);
+        } else {
+            terminal::print(text, paint);
+        }
+    }
+
+    /// Asks a question on the terminal and returns the answer.
+    pub fn ask(&self, question: &str) -> String {
+        terminal::ask(question)
+    }
+
+    /// Words for people on standard output, which may be painted for it.
+    pub fn print(&self, text: &str) {
+        terminal::print(text, self.paint_out());
     }
 }
 
-/// `COLUMNS` stands above what the terminal says of itself, as in other programs.
+/// One line on standard error without colour, from where there is no [`Ui`] yet.
+pub(crate) fn say_line(line: &str) {
+    terminal::say(&printable::line(line), Paint::default());
+}
+
+/// The width to use. The variable `COLUMNS` counts before the size that the terminal reports, as in other programs.
 fn width(terminal: Option<(terminal_size::Width, terminal_size::Height)>) -> Option<usize> {
     let wish = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     wish.filter(|columns| *columns > 0)
@@ -179,8 +236,8 @@ pub fn error_text(error: &Error, paint: Paint) -> String {
     let mut text = format!("{bad}error{bad:#}: {error}");
     for line in error.details().iter().flat_map(|detail| detail.lines()) {
         text.push_str("\n  ");
-        // It may be a guest's.
-        text.push_str(printable(line).trim_end());
+        // The line may be a guest's.
+        text.push_str(printable::output(line).trim_end());
     }
     let mut hints = error.hints().to_vec();
     if error.kind() == Kind::Internal {
@@ -196,35 +253,19 @@ pub fn error_text(error: &Error, paint: Paint) -> String {
     text
 }
 
-/// An error in words without colour, for a log.
+/// An error in words without colour, for the lab's log. What a provisioner said is left out: it has a log of its own,
+/// and may hold what is nobody's business.
 pub fn plain_error(error: &Error) -> String {
-    error_text(error, Paint::default())
+    error_text(&for_log(error), Paint::default())
 }
 
-/// A line on standard error. If nobody reads it, nobody misses it.
-pub(crate) fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
-}
-
-/// Data on standard output, as it is. A reader that has gone away (`lab status | head -1`) ends the
-/// program quietly, as it does any other tool's.
-pub fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        if error.kind() == std::io::ErrorKind::BrokenPipe {
-            std::process::exit(0);
-        }
-        say(&format!("error: could not write to standard output: {error}"));
-        std::process::exit(1);
+/// `error` without what a provisioner said.
+fn for_log(error: &Error) -> Cow<'_, Error> {
+    if !matches!(error.kind(), Kind::ProvisionFailed | Kind::ProvisionTimeout) || error.details().is_empty() {
+        return Cow::Borrowed(error);
     }
-}
-
-/// A value as one line of JSON on standard output.
-pub fn print_json(value: &impl serde::Serialize) {
-    match serde_json::to_string(value) {
-        Ok(text) => print(&format!("{text}\n")),
-        Err(error) => say(&format!("error: could not write JSON: {error}")),
-    }
+    let brief = Error::new(error.kind(), error.message()).detail("(its words are in its own log)");
+    Cow::Owned(error.hints().iter().fold(brief, |brief, hint| brief.hint(hint)))
 }
 
 /// A duration for people: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
@@ -255,6 +296,18 @@ mod tests {
 
         hint: stop it
         ");
+    }
+
+    #[test]
+    fn what_a_provisioner_said_is_not_in_the_labs_log() {
+        let error = Error::new(Kind::ProvisionFailed, "web1: a.sh failed").detail("PASS=x").hint("mend it");
+        let text = plain_error(&error);
+        assert!(
+            text.contains("a.sh failed") && text.contains("hint: mend it") && !text.contains("PASS"),
+            "{text}"
+        );
+        let error = Error::new(Kind::StartFailed, "web1 did not start").detail("no KVM");
+        assert!(plain_error(&error).contains("no KVM"));
     }
 
     #[test]

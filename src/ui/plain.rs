@@ -1,12 +1,13 @@
-//! Events as plain lines on standard error, each with the machine's name in front.
+//! Events as plain lines on standard error. The machine's name stands in front of each.
 
 use crate::error::Kind;
 use crate::lab::tell::event::{Event, Outcome, Sink};
 use crate::process::{Call, Moment};
 
-use super::{Paint, Volume, duration, error_text, say};
+use super::terminal::say;
+use super::{Paint, Volume, duration, error_text};
 
-/// For pipes, logs and dumb terminals.
+/// The display for pipes and for terminals that cannot move the cursor.
 pub(super) struct Plain {
     pub(super) paint: Paint,
     pub(super) volume: Volume,
@@ -22,12 +23,12 @@ impl Sink for Plain {
         if self.volume >= least
             && let Some(line) = line(&event, self.paint)
         {
-            say(&line);
+            say(&line, self.paint);
         }
     }
 }
 
-/// The line for an event; none for progress, which would fill a log.
+/// The line for an event. Progress gives no line: it would fill a log.
 pub(super) fn line(event: &Event, paint: Paint) -> Option<String> {
     let Paint { bold, good, warn, hint: tip, dim, .. } = paint;
     let before = |machine: &Option<String>| {
@@ -41,7 +42,7 @@ pub(super) fn line(event: &Event, paint: Paint) -> Option<String> {
             format!("{bold}{machine}{bold:#}: {step}: done in {}", duration(*took))
         }
         Event::Output { machine, line, .. } => {
-            format!("{bold}{machine}{bold:#}: {dim}|{dim:#} {}", printable(line))
+            format!("{bold}{machine}{bold:#}: {dim}|{dim:#} {line}")
         }
         Event::Done { machine, outcome: Outcome::Unchanged, .. } => {
             format!("{bold}{machine}{bold:#}: nothing to do")
@@ -49,7 +50,7 @@ pub(super) fn line(event: &Event, paint: Paint) -> Option<String> {
         Event::Done { machine, outcome, took } => {
             format!("{bold}{machine}{bold:#}: {good}{}{good:#} ({})", outcome.words(), duration(*took))
         }
-        // Everybody was told to stop at once, and the command's own end says how to go on.
+        // All machines stop together, and the error at the end of the command says how to go on.
         Event::Failed { machine, error } if error.kind() == Kind::Interrupted => {
             format!("{bold}{machine}{bold:#}: stopped")
         }
@@ -78,36 +79,4 @@ fn program(Call { number, command, moment }: &Call) -> String {
 /// What a machine waits for, in words.
 pub(super) fn waiting(on: &[String]) -> String {
     if on.is_empty() { "waiting for its turn".to_owned() } else { format!("waiting for {}", on.join(", ")) }
-}
-
-/// `line` without what could move the cursor of the host's terminal: guests are not trusted with it.
-pub fn printable(line: &str) -> String {
-    let mut clean = String::with_capacity(line.len());
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            // A control sequence: everything up to its final letter.
-            '\u{1b}' => {
-                if chars.next_if_eq(&'[').is_some() {
-                    while chars.next_if(|c| !c.is_ascii_alphabetic() && *c != '~').is_some() {}
-                }
-                chars.next();
-            }
-            '\t' => clean.push_str("    "),
-            c if c.is_control() => {}
-            c => clean.push(c),
-        }
-    }
-    clean
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_guest_cannot_move_our_cursor() {
-        assert_eq!(printable("a\u{1b}[2J\u{1b}[1;31mred\u{1b}[0m\u{7}\tend"), "ared    end");
-        assert_eq!(printable("broken \u{1b}["), "broken ");
-    }
 }

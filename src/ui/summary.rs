@@ -1,4 +1,4 @@
-//! What `up` says at its end: what there is, and how to go on.
+//! The table of machines, at the end of `lab up` and in `lab status`.
 
 use std::time::Duration;
 
@@ -26,10 +26,8 @@ pub fn summary(status: &Status, paint: Paint, width: Option<usize>) -> String {
             machine
                 .ssh
                 .map_or_else(Cell::default, |ssh| Cell::from(ssh.to_string()).or(format!(":{}", ssh.port()))),
-            Cell::from(forwards(&|forward| {
-                format!("{} → {}", url(forward), forward.guest)
-            }))
-            .or(forwards(&|forward| format!("{}→{}", forward.host, forward.guest))),
+            Cell::from(forwards(&|forward| format!("{} → {}", url(forward), forward.guest)))
+                .or(forwards(&|forward| format!("{}→{}", forward.host, forward.guest))),
         ]);
     }
     if let Some(width) = width {
@@ -41,7 +39,7 @@ pub fn summary(status: &Status, paint: Paint, width: Option<usize>) -> String {
                 Give::Short(memory),
                 Give::Short(ssh),
                 Give::Short(uptime),
-                // `lab ssh` knows it.
+                // Nobody has to type this address: `lab ssh` uses it.
                 Give::Drop(ssh),
                 Give::Cut(forwards),
                 Give::Drop(uptime),
@@ -66,7 +64,8 @@ fn uptime(machine: &MachineStatus) -> Cell {
     Cell::from(duration(Duration::from_secs(seconds))).or(short)
 }
 
-/// What it has in use of this computer's memory. More than its own where the emulator needs some, too.
+/// How much memory of this computer the machine uses. That includes the emulator's own, so it may be more than the
+/// machine has.
 fn memory(machine: &MachineStatus) -> Cell {
     let text = |used| Cell::from(format!("{used} MiB")).or(format!("{used}M"));
     machine.memory_used_mib.map_or_else(Cell::default, text)
@@ -86,7 +85,7 @@ fn state_words(machine: &MachineStatus, paint: Paint) -> (String, anstyle::Style
     }
 }
 
-/// What to type or open for a forwarded port: a URL where the guest's port is one of the web's.
+/// The address of a forwarded port. Ports that are usual for web servers get a URL.
 fn url(forward: &Forward) -> String {
     let at = forward.at();
     match forward.guest {

@@ -1,13 +1,15 @@
-//! Tables that line up, and that fit.
+//! Tables: columns line up, and the table fits the terminal.
+
+use crate::printable;
 
 use super::Paint;
 
 /// Space between two columns.
 const GAP: usize = 2;
-/// Narrowest that a column is cut.
+/// No column is cut to less than this width, in characters.
 const NARROWEST: usize = 6;
 
-/// A table with a heading; a cell is text and may carry a style.
+/// A table with a heading. A cell is one line of text, made printable, and may carry a style.
 #[derive(Debug, Default)]
 pub struct Table {
     rows: Vec<Vec<Cell>>,
@@ -24,13 +26,13 @@ pub struct Cell {
 impl Cell {
     /// Text in a style.
     pub fn styled(text: impl Into<String>, style: anstyle::Style) -> Self {
-        Cell { text: text.into(), short: None, style }
+        Cell { text: printable::line(&text.into()).into_owned(), short: None, style }
     }
 
-    /// What to say where there is little room.
+    /// A shorter text, for a narrow terminal.
     #[must_use]
     pub fn or(mut self, short: impl Into<String>) -> Self {
-        self.short = Some(short.into());
+        self.short = Some(printable::line(&short.into()).into_owned());
         self
     }
 }
@@ -41,14 +43,14 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// How a column makes room, by its place from the left before any was left out.
+/// How a column gets narrower. The number is the column's place from the left in the whole table, from 0.
 #[derive(Debug, Clone, Copy)]
 pub enum Give {
-    /// By the short forms of its cells.
+    /// Its cells take their shorter texts.
     Short(usize),
-    /// By being cut, with a `…`.
+    /// Its cells are cut and end with `…`.
     Cut(usize),
-    /// By being left out.
+    /// The column is left out.
     Drop(usize),
 }
 
@@ -63,9 +65,9 @@ impl Table {
         self.rows.push(cells.to_vec());
     }
 
-    /// Makes it `width` characters wide at most, by as many of `steps`, in their order, as it takes.
+    /// Makes the table `width` characters wide at most. Takes `steps` in their order, and no more than needed.
     pub fn fit(&mut self, width: usize, steps: &[Give]) {
-        // Which columns are still there, by their first places.
+        // The columns that are left, by their places in the whole table.
         let mut there: Vec<usize> = (0..self.widths().len()).collect();
         for step in steps {
             let excess = self.total().saturating_sub(width);

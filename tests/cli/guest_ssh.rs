@@ -12,7 +12,7 @@ use labfile::cancel::Cancel;
 use labfile::error::{Kind, Result};
 use labfile::guest::keys::{lab_key, write_insecure_key};
 use labfile::guest::wait::wait_for_ssh;
-use labfile::guest::{Access, copy};
+use labfile::guest::{Access, check, copy, exec, login};
 
 /// What an OpenSSH 5.3 offers that Debian's sshd still can. (`PubkeyAcceptedAlgorithms` is not narrowed: today's
 /// sshd would go on announcing what it then refuses, where 5.3 announces nothing.)
@@ -98,6 +98,7 @@ impl Server {
         Access {
             machine: "web1".into(),
             address: self.address,
+            jump: None,
             user: String::from_utf8(user).unwrap().trim().to_owned(),
             keys: vec![self.path("id_rsa")],
             known_hosts: self.path("known hosts"),
@@ -180,7 +181,8 @@ fn the_block_for_ssh_config_works() {
     let server = Server::new("");
     server.talk(&server.access()).unwrap();
     let config = server.path("ssh config");
-    fs::write(&config, server.access().config_block()).unwrap();
+    fs::write(&config, server.access().config_block(labfile::guest::access::client_version(&Cancel::new())))
+        .unwrap();
     let output = Command::new("ssh").arg("-F").arg(&config).args(["web1", "echo", "hello"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "hello\n", "{output:?}");
 }
@@ -260,4 +262,108 @@ fn files_and_folders_go_both_ways() {
     // Nothing of ours is left beside what was copied.
     let left: Vec<_> = fs::read_dir(&there).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+}
+
+/// A login shell, its start-up file in the home folder, and what that says and does.
+const LOGIN_SHELLS: &[(&str, &str, &str)] = &[
+    ("bash", ".bashrc", "printf Welcome; cd /; echo careful >&2"),
+    ("zsh", ".zshenv", "printf Welcome; cd /; echo careful >&2"),
+    ("fish", ".config/fish/config.fish", "printf Welcome; cd /; echo careful >&2"),
+    ("tcsh", ".tcshrc", "printf Welcome; cd /"),
+    ("bsd-csh", ".cshrc", "printf Welcome; cd /"),
+    ("rc", "", ""),
+    ("dash", "", ""),
+    ("mksh", "", ""),
+];
+
+/// What puts `shell` in the place of the login shell, with a home folder of its own.
+fn with_shell(home: &Path, shell: &str) -> String {
+    format!(
+        "ForceCommand exec env HOME={0} XDG_CONFIG_HOME={0}/.config SHELL=/usr/bin/{shell} {shell} -c \"$SSH_ORIGINAL_COMMAND\"\n",
+        home.display()
+    )
+}
+
+#[test]
+#[ignore = "needs sshd and the shells of scripts/packages-test; run by scripts/test"]
+fn no_login_shell_stands_in_the_way() {
+    let mut server = Server::new("");
+    server.talk(&server.access()).unwrap();
+    let cancel = Cancel::new();
+    for (shell, file, text) in LOGIN_SHELLS {
+        let home = server.etc(&format!("home-{shell}"));
+        fs::create_dir(&home).unwrap();
+        if !file.is_empty() {
+            let file = home.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, format!("{text}\n")).unwrap();
+        }
+        server.start(&with_shell(&home, shell));
+        server.talk(&server.access()).unwrap();
+        let access = server.access();
+        login::prove(&access, &cancel).unwrap_or_else(|error| panic!("{shell}: {error:?}"));
+
+        // Both ways, and relative to the home folder.
+        fs::write(server.path("it's $HOME!"), "text").unwrap();
+        copy::to_guest(&access, &server.path("it's $HOME!"), "", &cancel).unwrap();
+        assert_eq!(fs::read_to_string(home.join("it's $HOME!")).unwrap(), "text", "{shell}");
+        let back = server.path(&format!("back-{shell}"));
+        copy::to_host(&access, "it's $HOME!", &back, &cancel)
+            .unwrap_or_else(|error| panic!("{shell}: {error:?}"));
+        assert_eq!(fs::read_to_string(&back).unwrap(), "text", "{shell}");
+
+        // Words arrive as they are, a line is one of sh, and nothing else is heard.
+        let mut said = Vec::new();
+        let mut run = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            said.clear();
+            let status =
+                exec::run(&access, &words, &cancel, &mut |_, line| said.push(line.to_owned())).unwrap();
+            (status, said.join("\n"))
+        };
+        assert_eq!(
+            run(&["printf", "<%s>", "it's", "$x !y \\"]),
+            (0, "<it's><$x !y \\>".to_owned()),
+            "{shell}"
+        );
+        let line = "x=1; for i in a b; do echo $i$x; done; echo no >&2; pwd; exit 7";
+        let (status, text) = run(&[line]);
+        let mut lines: Vec<_> = text.lines().collect();
+        lines.sort_unstable();
+        let mut expected = ["a1", "b1", "no", home.to_str().unwrap()];
+        expected.sort_unstable();
+        assert_eq!((status, lines), (7, expected.to_vec()), "{shell}");
+
+        let probe = check::Probe { script: "echo here; pwd", root: false, timeout: Duration::from_secs(20) };
+        let answers = check::run(&access, &[probe], &cancel).unwrap();
+        let answer = answers[0].clone().unwrap_or_else(|| panic!("{shell}: no answer"));
+        assert_eq!(answer.stdout, format!("here\n{}", home.display()), "{shell}");
+    }
+}
+
+#[test]
+#[ignore = "needs sshd; run by scripts/test"]
+fn a_login_shell_that_runs_nothing_is_named() {
+    let mut server = Server::new("");
+    server.talk(&server.access()).unwrap();
+    let cancel = Cancel::new();
+    let home = server.etc("home");
+    fs::create_dir(&home).unwrap();
+    for startup in ["echo bye; exit 0", "exit 3", "exec sh"] {
+        fs::write(home.join(".bashrc"), format!("{startup}\n")).unwrap();
+        server.start(&with_shell(&home, "bash"));
+        wait_for_ssh(server.address, Duration::from_secs(10), &cancel, &mut || Ok(()), &mut || 0).unwrap();
+        let access = server.access();
+        fs::write(server.path("note"), "text").unwrap();
+        let results = [
+            login::prove(&access, &cancel),
+            copy::to_host(&access, "/etc/hostname", &server.path("x"), &cancel),
+            exec::run(&access, &["true".to_owned()], &cancel, &mut |_, _| {}).map(|_| ()),
+        ];
+        for result in results {
+            let error = result.expect_err(startup);
+            assert_eq!(error.kind(), Kind::SetupFailed, "{startup}: {error:?}");
+            assert!(error.hints().iter().any(|hint| hint.contains("~/.bashrc")), "{startup}: {error:?}");
+        }
+    }
 }

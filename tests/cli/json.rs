@@ -69,7 +69,7 @@ fn every_phase_outcome_and_state() {
 
 #[test]
 fn every_field_of_the_status() {
-    use labfile::lab::status::{MachineStatus, Status};
+    use labfile::lab::tell::status::{MachineStatus, Status};
     let machine = MachineStatus {
         name: "web1".to_owned(),
         state: labfile::provider::PowerState::Running,
@@ -79,7 +79,7 @@ fn every_field_of_the_status() {
         memory_used_mib: Some(97),
         ip: Some(std::net::Ipv4Addr::LOCALHOST),
         ssh: Some("127.0.0.1:2200".parse().unwrap()),
-        forwards: vec![labfile::provider::PortForward { host: 8080, guest: 80 }],
+        forwards: vec![labfile::provider::Forward { host: 8080, guest: 80, address: [127, 0, 0, 1].into() }],
         image: Some("demo".to_owned()),
         memory_mib: Some(256),
         changed: Vec::new(),

@@ -22,6 +22,7 @@ mod errors;
 mod guest_ssh;
 mod host;
 mod import;
+mod import_vagrant;
 mod json;
 mod labfiles;
 mod misfortune;

@@ -349,14 +349,23 @@ impl TestLab {
         if let Some(run_dir) = run_dir {
             assert!(!Path::new(run_dir).exists(), "sockets are left: {:?}", tree(Path::new(run_dir)));
         }
-        let ports = std::fs::read_to_string(self.home.join("ports.json")).unwrap_or_default();
+        let labs = std::fs::read_to_string(self.home.join("labs.json")).unwrap_or_default();
         let dir = self.dir();
-        assert!(!ports.contains(dir.to_str().unwrap()), "port claims are left: {ports}");
+        assert!(!labs.contains(dir.to_str().unwrap()), "the register of labs still has it: {labs}");
+        let ports = std::fs::read_to_string(self.home.join("ports.json")).unwrap_or_default();
+        let ports: serde_json::Value = serde_json::from_str(&ports).unwrap_or_default();
+        let known = |claim: &serde_json::Value| labs.contains(claim["lab_id"].as_str().unwrap());
+        let left = ports["claims"].as_array().into_iter().flatten().filter(|claim| !known(claim)).count();
+        assert_eq!(left, 0, "port claims are left: {ports}");
     }
 
-    /// The folder of sockets, while the lab has a state.
+    /// The folder of sockets, while the register of labs has the lab.
     pub fn run_dir(&self) -> Option<String> {
-        Some(self.state()?["run_dir"].as_str()?.to_owned())
+        let labs = std::fs::read_to_string(self.home.join("labs.json")).ok()?;
+        let labs: serde_json::Value = serde_json::from_str(&labs).unwrap();
+        let dir = self.dir().canonicalize().ok()?;
+        let lab = labs["labs"].as_array()?.iter().find(|lab| lab["dir"] == dir.to_str().unwrap())?;
+        Some(lab["own"]["run_dir"].as_str()?.to_owned())
     }
 }
 

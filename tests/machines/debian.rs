@@ -80,7 +80,8 @@ fn the_guests_are_as_promised(lab: &TestLab, boots: usize) {
     let public = std::fs::read_to_string(lab.dir().join(".lab/id_rsa.pub")).unwrap();
     for (machine, address) in MACHINES {
         let (peer, peer_address) = MACHINES.into_iter().find(|(name, _)| *name != machine).unwrap();
-        let mac = lab.state().unwrap()["machines"][machine]["private_mac"].as_str().unwrap().to_owned();
+        let mac =
+            lab.state().unwrap()["machines"][machine]["own"]["private_mac"].as_str().unwrap().to_owned();
         // One connection: each takes such a guest seconds.
         let script = format!(
             r#"nic=$(grep -l {mac} /sys/class/net/*/address); nic=${{nic#/sys/class/net/}}; nic=${{nic%/address}}

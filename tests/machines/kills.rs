@@ -31,8 +31,7 @@ fn home_is_clean(lab: &TestLab) {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| {
-            !["boxes", "bases", "labs.json", "labs.lock", "ports.json", "ports.lock", "secret"]
-                .contains(&name.as_str())
+            !["boxes", "bases", "labs.json", "ports.json", "ports.lock", "secret"].contains(&name.as_str())
         })
         .collect();
     assert_eq!(names, Vec::<String>::new(), "in {}", lab.home().display());

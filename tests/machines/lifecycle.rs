@@ -347,11 +347,11 @@ fn a_machine_rests_and_goes_on() {
 }
 
 /// What stays the same of a machine as long as there is one: its addresses, its ports, its host key.
-fn kept(lab: &TestLab) -> ([Value; 5], String) {
+fn kept(lab: &TestLab) -> ([Value; 3], String) {
     let state = lab.state().unwrap();
     let record = &state["machines"]["solo"];
     let known = std::fs::read_to_string(lab.dir().join(".lab/machines/solo/known_hosts")).unwrap();
-    (["id", "nat_mac", "private_mac", "ssh_port", "forwards"].map(|key| record[key].clone()), known)
+    (["id", "own", "forwards"].map(|key| record[key].clone()), known)
 }
 
 /// How often it has booted, by its provisioner for each boot.

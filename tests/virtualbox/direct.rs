@@ -40,7 +40,7 @@ fn done_by_the_provider() {
     let provider = VirtualBoxProvider::new(SharedDir("/nonexistent".into()));
     let snapshots: &dyn Snapshots = provider.snapshots().unwrap();
     let (dir, id) = (std::env::var_os(ORDER[1]).unwrap(), std::env::var(ORDER[2]).unwrap());
-    let machine = spec::machine(1, id, dir.into());
+    let machine = spec::machine(1, id, dir.into(), 1);
     let cancel = Cancel::new();
     match verb {
         "take" => snapshots.take(&machine, name, &cancel).unwrap(),

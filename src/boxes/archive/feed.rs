@@ -1,15 +1,15 @@
-//! The reading end: one thread reads the box file and hashes it, another unpacks what it is handed.
+//! Reading a box file: one thread reads and hashes it, and passes the pieces to the thread that unpacks.
 //!
-//! The pieces go back when they are used up, so that a few of them do for a box of any size.
+//! The unpacking thread gives used pieces back, so a few pieces are enough for a box of any size.
 
 use std::fs::File;
 use std::io::{self, BufRead, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
-use super::fill;
-use crate::boxes::digest::{CHUNK, Hasher};
+use super::fault::fill;
 use crate::boxes::progress::{Phase, Task};
+use crate::digest::{CHUNK, Hasher};
 use crate::error::{Error, Result};
 
 /// How many pieces are on their way at most.
@@ -17,7 +17,7 @@ const DEPTH: usize = 4;
 /// How often progress is told, in bytes.
 const STEP: u64 = 1 << 20;
 
-/// Where the reading thread puts what it has read.
+/// The sending end: the reading thread puts the pieces of the file in here.
 pub(super) struct Feeder {
     pieces: SyncSender<Vec<u8>>,
     used: Receiver<Vec<u8>>,
@@ -85,7 +85,7 @@ impl BufRead for Pipe {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.at >= self.piece.len() {
             let next = self.pieces.recv().unwrap_or_default();
-            // Nobody takes them any more once the file has been read to its end.
+            // The reading thread has ended when the whole file is read. Then nobody takes the piece, which is no error.
             let _ = self.used.send(std::mem::replace(&mut self.piece, next));
             self.at = 0;
         }

@@ -1,24 +1,25 @@
-//! What the layers of readers (compression, tar) know together: how far, how much, and what broke.
+//! The state that the readers of a box share (compression, tar): how much was read, and where it failed.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::{Fault, bad, hostile, human};
+use super::fault::{Fault, bad, hostile};
+use crate::disk_space::human;
 use crate::error::{Error, Kind};
 
 /// How much may be read for the headers of one member. The tar reader keeps long names and lists of
 /// sparse pieces in memory, so that without this a few kB of gzip could claim it all.
 const MAX_HEADERS: u64 = 4 << 20;
 
-/// Shared by the readers of one box, which cannot reach each other through the libraries between.
+/// Shared by the readers of one box. They cannot reach each other, since libraries lie between them.
 #[derive(Debug)]
 pub(super) struct Gauge {
-    /// What the contents may come to, in bytes.
+    /// The limit on the contents, in bytes.
     limit: u64,
-    /// What is left of `limit` for the unpacked stream.
+    /// How many bytes of `limit` are left for the unpacked stream.
     left: Cell<u64>,
-    /// What is left of [`MAX_HEADERS`]; `None` inside a member.
+    /// How many bytes of [`MAX_HEADERS`] are left; `None` inside a member.
     headers_left: Cell<Option<u64>>,
     /// The unpacked stream has come to its end.
     ended: Cell<bool>,
@@ -42,12 +43,12 @@ impl Gauge {
         self.limit
     }
 
-    /// What comes next is a member's contents.
+    /// A member's contents come next.
     pub(super) fn enter_member(&self) {
         self.headers_left.set(None);
     }
 
-    /// What comes next is what stands before a member.
+    /// The headers of a member come next.
     pub(super) fn enter_headers(&self) {
         self.headers_left.set(Some(MAX_HEADERS));
     }
@@ -65,7 +66,9 @@ impl Gauge {
         let error = match fault {
             Fault::Refused(error) => error,
             Fault::Read(source) => {
-                if self.over.get() {
+                if self.over.get() && self.headers_left.get().is_some() {
+                    hostile(&format!("the names before a member have more than {}", human(MAX_HEADERS)))
+                } else if self.over.get() {
                     self.too_large()
                 } else if self.ended() || source.kind() == io::ErrorKind::UnexpectedEof {
                     bad("it ends too early").hint("the file was cut short: copy or download it again")

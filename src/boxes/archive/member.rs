@@ -1,15 +1,15 @@
-//! Which members of an archive are taken, and which are a reason to refuse it.
+//! Decides which members of an archive are taken, and which make lab refuse the archive.
 
 use std::io::Read;
 
-use super::{bad, hostile};
+use super::fault::{bad, hostile};
 use crate::error::Result;
 
-/// How many folders deep a member may lie. Real boxes have one or two; many more are made to break those who unpack
+/// How many folders deep a member may lie. Real boxes have one or two; deeper ones are made to break programs that unpack
 /// them.
 const DEPTH: usize = 32;
 
-/// What is done with a member.
+/// How a member is treated.
 pub(super) enum Member {
     /// Taken, under this name.
     File(String),
@@ -59,7 +59,7 @@ impl Member {
     }
 }
 
-/// The components of a member's name, without those that mean "here".
+/// The parts of a member's name, without the part `.`.
 fn name_parts(name: &str) -> Result<Vec<&str>> {
     let refuse = |why: &str| Err(hostile(&format!("the name {name:?} {why}")));
     if name.starts_with('/') {

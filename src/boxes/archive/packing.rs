@@ -11,7 +11,7 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use crate::boxes::disk::Packing;
 
-/// What a decoder may keep of what it has unpacked. `xz -9` asks for 64 MiB, `zstd -19` for 8 and
+/// How much unpacked data a decoder may keep. `xz -9` asks for 64 MiB, `zstd -19` for 8 and
 /// `--ultra` for 128; a header can ask for 4 GiB.
 const MAX_WINDOW: u32 = 128 << 20;
 
@@ -82,7 +82,7 @@ impl<R: BufRead> Read for Zstd<R> {
 }
 
 impl<R: BufRead> Zstd<R> {
-    /// The decoder does not tell a source that ended from one that is damaged.
+    /// Tells a file that was cut off from a damaged one: the decoder reports both alike.
     fn explain(&mut self, error: FrameDecoderError) -> io::Error {
         match self.source.fill_buf() {
             Ok([]) => io::ErrorKind::UnexpectedEof.into(),

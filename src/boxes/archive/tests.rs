@@ -5,8 +5,9 @@ use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
 use super::*;
-use crate::boxes::digest;
 use crate::cancel::Cancel;
+use crate::digest;
+use crate::error::Kind;
 
 /// A header with a sum, whose name is written as it is, however wrong.
 fn header(name: &[u8], kind: EntryType, size: u64) -> Header {
@@ -346,8 +347,44 @@ fn damage_is_noticed() {
     }
     assert_eq!(refused(b""), Kind::BadBox);
     let page = unpacked(b"<!DOCTYPE html><html>Please log in").unwrap_err();
-    assert_eq!(page.message(), "not a box: a web page");
-    assert_eq!(unpacked(b"PK\x03\x04....").unwrap_err().message(), "not a box: a zip archive");
+    assert_eq!(page.message(), "not a box: it is a web page");
+}
+
+#[test]
+fn what_is_no_box_is_called_by_its_name_with_what_to_do() {
+    let mut iso = vec![0; 64 << 10];
+    iso[32769..32774].copy_from_slice(b"CD001");
+    let mut fixed_vhd = vec![0; 4096];
+    fixed_vhd[510..512].copy_from_slice(&[0x55, 0xaa]);
+    fixed_vhd[3584..3592].copy_from_slice(b"conectix");
+    let sums = format!("{}  x.qcow2\n", "a".repeat(64));
+    for (bytes, what, hint) in [
+        (&iso[..], "ISO 9660", "cloud image"),
+        (&fixed_vhd, "Hyper-V", "qemu-img convert"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer", "git lfs pull"),
+        (b"PK\x03\x04....", "a zip archive", "unzip"),
+        (b"7z\xbc\xaf\x27\x1c..", "7-Zip", "7z x"),
+        (b"vhdxfile", "Hyper-V", "qemu-img convert"),
+        (b"d8:announce30:http://x", "a torrent", "fetches"),
+        (sums.as_bytes(), "checksums", "the file that it lists"),
+        (b"", "empty", "get it again"),
+        (b"404 page not found\n", "a text", ".qcow2"),
+        (&[0; 64 << 10], "zeros", "get it again"),
+        (&[7; 64 << 10], "does not know this kind", ".ova"),
+    ] {
+        for packed in [bytes.to_vec(), gzip(bytes)] {
+            // Whose disk it is stands at the end of the file itself.
+            if what == "Hyper-V" && packed.starts_with(&[0x1f, 0x8b]) {
+                continue;
+            }
+            let error = unpacked(&packed).unwrap_err();
+            assert_eq!(error.kind(), Kind::BadBox, "{what}");
+            assert!(error.message().contains(what), "{what}: {error}");
+            assert!(error.hints().join("\n").contains(hint), "{what}: {error:?}");
+        }
+    }
+    let error = unpacked(b"404 page not found\n").unwrap_err();
+    assert_eq!(error.details()[0], "it begins with \"404 page not found\"");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The writing end: a file of the box goes to the disk while the next of its bytes are unpacked.
+//! Writes a file of the box to the disk while the next bytes are unpacked.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::thread;
 
-use super::{Fault, Outcome, fill};
-use crate::boxes::digest::Hasher;
+use super::fault::{Fault, Outcome, fill};
 use crate::boxes::manifest::Sum;
 use crate::cancel::Cancel;
+use crate::digest::Hasher;
 use crate::error::Error;
 
 /// How much is handed over at a time.
@@ -46,7 +46,7 @@ pub(super) fn write(reader: &mut dyn Read, path: &Path, cancel: &Cancel) -> Outc
             let mut out = Out::new(file, Some(nudge));
             for block in blocks {
                 out.put(&block)?;
-                // Nobody takes it any more once all has been read.
+                // Nobody takes the block when everything has been read, which is no error.
                 let _ = used.send(block);
             }
             out.finish()
@@ -79,7 +79,7 @@ struct Out<'a> {
     file: &'a File,
     hasher: Hasher,
     size: u64,
-    /// The file's own end is before `size`: what is between are zeros.
+    /// The file ends before `size`: the bytes between are zeros that were not written.
     hole: bool,
     unsynced: u64,
     nudge: Option<SyncSender<()>>,
@@ -107,7 +107,7 @@ impl<'a> Out<'a> {
         }
         if let Some(nudge) = self.nudge.as_ref().filter(|_| self.unsynced >= SYNC_STEP) {
             self.unsynced = 0;
-            // One that is still at it takes these bytes with it the next time.
+            // If the disk is still busy, the next sync covers these bytes.
             let _ = nudge.try_send(());
         }
         Ok(())

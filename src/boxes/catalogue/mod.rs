@@ -1,4 +1,4 @@
-//! The boxes that `lab` knows by name: the files under `boxes/`, compiled in, and those that a teacher adds.
+//! The boxes that `lab` knows by name: the files under `boxes/`, which are compiled in, and files that a teacher adds.
 //!
 //! `boxes/schema.json` describes the files; a test holds them to it.
 
@@ -8,9 +8,15 @@ use super::checksum::{Algorithm, Checksum, Expected};
 use super::hardware::Arch;
 use super::source::{Source, check_name};
 use crate::error::{Error, Kind, Result};
+use crate::limited;
 
 /// The environment variable that names a file, or a folder of files, that come before all others.
 pub const VARIABLE: &str = "LAB_CATALOG";
+
+/// How large a file of a catalogue may be. Those that are compiled in have 1 to 3 kB.
+const MAX_SIZE: u64 = 256 << 10;
+/// How many boxes a catalogue may have.
+const MAX_FILES: usize = 1000;
 
 /// The files that are compiled in.
 const FILES: &[(&str, &str)] = &[
@@ -30,7 +36,7 @@ pub struct CatalogueBox {
     /// Where the description of this form is, for editors.
     #[serde(default, rename = "$schema")]
     _schema: Option<String>,
-    /// What it is asked for by.
+    /// The name that a Labfile gives it.
     pub name: String,
     /// One line for people.
     pub description: String,
@@ -38,21 +44,21 @@ pub struct CatalogueBox {
     pub guest: Guest,
     /// Its processor architecture.
     pub arch: Arch,
-    /// What its machines need on VirtualBox.
+    /// Settings that its machines need on VirtualBox.
     #[serde(default)]
     pub virtualbox: OnVirtualBox,
     /// Its versions, the best first. None for a box that one makes oneself.
     #[serde(default)]
     pub versions: Vec<Release>,
-    /// What to do when it cannot be had from any of them.
+    /// Hints for when no source has it.
     pub hints: Vec<String>,
-    /// The file that it stands in: relative addresses start there. `None` for those compiled in.
+    /// The file with this entry: relative addresses start in its folder. `None` for an entry that is compiled in.
     #[serde(skip)]
     pub from: Option<PathBuf>,
 }
 
-/// A guest's system. What its ssh server understands and what sets up its network is no part of this: the
-/// connection offers what all of them know, and the set-up looks.
+/// A guest's system. Its ssh server and the set-up of its network are not described here: the
+/// connection offers algorithms that all servers know, and the set-up looks at the guest.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guest {
@@ -66,7 +72,7 @@ pub struct Guest {
     pub apt_sources: Vec<String>,
 }
 
-/// What a box's machines need on VirtualBox, beyond what it says itself.
+/// Settings that a box's machines need on VirtualBox, in addition to those in the box.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OnVirtualBox {
@@ -79,7 +85,7 @@ pub struct OnVirtualBox {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// Which; none for "what is newest there".
+    /// The version; `None` for the newest that the sources have.
     #[serde(default)]
     pub version: Option<String>,
     /// Where it can be had, the best first.
@@ -96,7 +102,10 @@ pub struct CatalogueSource {
     /// Its name in the Vagrant registry: `owner/name`.
     #[serde(default)]
     pub registry: Option<String>,
-    /// What is there.
+    /// The processor architecture of its file, where it is not the entry's.
+    #[serde(default)]
+    pub arch: Option<Arch>,
+    /// The kind of file.
     pub format: SourceFormat,
     /// Its exact size in bytes, where it is publicly known.
     #[serde(default)]
@@ -116,12 +125,12 @@ pub struct CatalogueSource {
     /// It is known to be there no more: kept for the record, not tried.
     #[serde(default)]
     pub gone: bool,
-    /// What people should know of it.
+    /// A remark for people.
     #[serde(default)]
     pub note: Option<String>,
 }
 
-/// What is at a source.
+/// The kind of file at a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceFormat {
@@ -147,6 +156,19 @@ impl CatalogueSource {
     }
 }
 
+impl Release {
+    /// The sources to try, in their order, on a computer of the architecture `host`: those made for it before
+    /// others, and none for ARM on a computer that is not.
+    pub fn sources_for(&self, own: Arch, host: Arch) -> Vec<&CatalogueSource> {
+        let arch = |place: &CatalogueSource| place.arch.unwrap_or(own);
+        let mut places: Vec<_> = self.sources.iter().filter(|place| place.is_usable()).collect();
+        places.retain(|place| arch(place) != Arch::Aarch64 || host == Arch::Aarch64);
+        // A registry has files for several, and is asked for the host's.
+        places.sort_by_key(|place| place.registry.is_none() && host == Arch::Aarch64 && arch(place) != host);
+        places
+    }
+}
+
 /// All boxes that are known by name.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
@@ -154,11 +176,11 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// What [`VARIABLE`] names, then what the Labfile names, then what is compiled in. The first box of a
-    /// name counts.
+    /// The entries that [`VARIABLE`] names, then those that the Labfile names, then those that are compiled in. The first box of a
+    /// name is used.
     ///
     /// # Errors
-    /// [`Kind::Io`] and [`Kind::BadCatalogue`] for what is named and cannot be read.
+    /// [`Kind::Io`] and [`Kind::BadCatalogue`] for a named file that cannot be read.
     pub fn load(labfiles: Option<&Path>) -> Result<Self> {
         let own = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
         let mut boxes = Vec::new();
@@ -166,7 +188,7 @@ impl Catalogue {
             boxes.extend(read(path)?);
         }
         for (path, text) in FILES {
-            // A test holds every one of them to its form.
+            // A test compares each of them with the schema.
             boxes.push(parse(text, Path::new(path)).map_err(|error| Error::internal(error.to_string()))?);
         }
         Ok(Catalogue { boxes })
@@ -215,18 +237,24 @@ fn read(path: &Path) -> Result<Vec<CatalogueBox>> {
         }
         files.sort();
     } else {
-        files.push(absolute);
+        files.push(absolute.clone());
     }
     let mut boxes = Vec::new();
     for path in files {
-        let text = std::fs::read_to_string(&path).map_err(|source| Error::io("read", &path, &source))?;
+        if boxes.len() == MAX_FILES {
+            let message =
+                format!("{} has more than {MAX_FILES} entries, which is the limit", absolute.display());
+            return Err(Error::new(Kind::BadCatalogue, message));
+        }
+        let text =
+            limited::text(&path, MAX_SIZE).map_err(|unread| unread.into_error(&path, Kind::BadCatalogue))?;
         boxes.push(CatalogueBox { from: Some(path.clone()), ..parse(&text, &path)? });
     }
     Ok(boxes)
 }
 
-/// Reads one file, and checks what its form alone does not say.
-fn parse(text: &str, path: &Path) -> Result<CatalogueBox> {
+/// Reads one file, and checks the rules that its types alone do not express.
+pub(super) fn parse(text: &str, path: &Path) -> Result<CatalogueBox> {
     let wrong = |why: String| {
         Error::new(Kind::BadCatalogue, format!("{} is no entry of a catalogue: {why}", path.display()))
             .hint("boxes/schema.json in lab's repository describes the form")
@@ -251,14 +279,14 @@ fn parse(text: &str, path: &Path) -> Result<CatalogueBox> {
             })
         };
         if !is_sum(&source.sha256, Algorithm::Sha256) || !is_sum(&source.sha512, Algorithm::Sha512) {
-            return Err(wrong("a checksum is none".to_owned()));
+            return Err(wrong("a checksum is not of its kind".to_owned()));
         }
         match (&source.url, &source.registry) {
             (Some(url), None) => {
                 Source::parse(url, path).map_err(|error| wrong(error.to_string()))?;
             }
             (None, Some(name)) if super::registry::is_name(name) => {}
-            (None, Some(name)) => return Err(wrong(format!("`{name}` is no name of a registry"))),
+            (None, Some(name)) => return Err(wrong(format!("{name:?} is no name of a registry"))),
             _ => return Err(wrong("a source has either `url` or `registry`".to_owned())),
         }
     }

@@ -93,6 +93,23 @@ fn every_box_tells_a_way_out_and_where_it_is_verified() {
 }
 
 #[test]
+fn distributions_own_images_come_first_and_the_registry_last() {
+    for entry in compiled_in().iter().filter(|entry| !entry.name.starts_with("lucid") && entry.name != "demo")
+    {
+        for (host, word, other) in [(Arch::X86_64, "amd64", "arm64"), (Arch::Aarch64, "arm64", "amd64")] {
+            let places: Vec<_> =
+                entry.versions.iter().flat_map(|release| release.sources_for(entry.arch, host)).collect();
+            let url = |place: &CatalogueSource| place.url.clone().unwrap_or_default();
+            assert!(url(places[0]).contains(word), "{} {places:?}", entry.name);
+            assert_eq!(places[0].format, SourceFormat::CloudImage);
+            assert!(places[1].registry.is_some(), "{} {places:?}", entry.name);
+            let has_other = places.iter().any(|place| url(place).contains(other));
+            assert_eq!(has_other, host == Arch::Aarch64, "x86 runs on ARM, ARM not on x86");
+        }
+    }
+}
+
+#[test]
 fn releases_that_left_the_main_mirrors_are_known() {
     let archived = Catalogue::load(None).unwrap().archived();
     let (release, lines) = &archived[0];

@@ -1,10 +1,10 @@
-//! What an answer means for what is there already: RFC 9110, sections 13.1.5 (If-Range), 14 (ranges) and
+//! What an answer means for the bytes that are here already: RFC 9110, sections 13.1.5 (If-Range), 14 (ranges) and
 //! 15.5.17 (416).
 
 use super::failure::Failure;
 use super::http::Head;
 
-/// What tells one state of a file on a server from another.
+/// The facts by which a changed file on a server is noticed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::boxes) struct Facts {
     /// Its entity tag, as the server wrote it.
@@ -16,7 +16,7 @@ pub(in crate::boxes) struct Facts {
 }
 
 impl Facts {
-    /// Those of an answer with the whole file.
+    /// The facts in an answer with the whole file.
     pub(super) fn of(head: &Head) -> Self {
         let (etag, last_modified) = (head.etag.clone(), head.last_modified.clone());
         Facts { etag, last_modified, total: head.length }
@@ -50,21 +50,21 @@ impl Facts {
     }
 }
 
-/// What to do with an answer.
+/// How an answer is used.
 #[derive(Debug)]
 pub(super) enum Plan {
-    /// Its bytes go behind those that are there.
+    /// Append its bytes to those that are here.
     Continue {
         /// The size of the whole file, where it is known.
         total: Option<u64>,
     },
-    /// Its bytes are the whole file: what is there goes.
+    /// Its bytes are the whole file: remove those that are here.
     Whole,
     /// Nothing is missing.
     Complete,
-    /// What is there is no part of the file (any more): it goes, and the whole is asked for.
+    /// The bytes that are here are not a part of the file: remove them, and ask for the whole file.
     Afresh,
-    /// It is no answer with a file.
+    /// The answer has no file.
     Fail(Failure),
 }
 

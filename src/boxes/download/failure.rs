@@ -1,11 +1,12 @@
-//! Why a try failed, in words, and whether another may do better.
+//! Why a try failed, in words, and whether another try may succeed.
 
 use std::time::Duration;
 
-use crate::boxes::room;
+use crate::boxes::address::{Address, without_credentials};
+use crate::disk_space;
 use crate::error::{Error, Kind};
 
-/// Whether another try may do better.
+/// Whether another try may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It may.
@@ -22,17 +23,17 @@ pub(super) enum Fate {
 pub(super) struct Failure {
     /// In words, to follow "could not download …: ".
     pub(super) why: String,
-    /// Whether another try may do better.
+    /// Whether another try may succeed.
     pub(super) fate: Fate,
 }
 
 impl Failure {
-    /// One that may be over in a moment.
+    /// A failure that may be over in a moment.
     pub(super) fn passing(why: impl Into<String>) -> Self {
         Failure { why: why.into(), fate: Fate::Passing { asked: None } }
     }
 
-    /// One that will be the same at the next try.
+    /// A failure that will be the same at the next try.
     pub(super) fn last(why: impl Into<String>) -> Self {
         Failure { why: why.into(), fate: Fate::Last }
     }
@@ -40,8 +41,11 @@ impl Failure {
     /// A status that is no success.
     pub(super) fn status(status: u16, asked: Option<Duration>) -> Self {
         match status {
-            404 | 410 => Failure::last("the server has no such file"),
-            401 | 403 => Failure::last(format!("the server does not give it to us (status {status})")),
+            404 => Failure::last("the server has no such file (status 404)"),
+            410 => Failure::last("the server has no such file any more (status 410)"),
+            401 | 403 => Failure::last(format!(
+                "the server wants a name and a password, or does not give it to us (status {status})"
+            )),
             407 => Failure::last("the proxy wants a name and a password"),
             408 | 425 | 429 | 500..=599 => Failure {
                 why: format!("the server answered with status {status}"),
@@ -51,6 +55,12 @@ impl Failure {
         }
     }
 
+    /// The same, in words that have nothing secret of the address in them.
+    pub(super) fn about(mut self, address: &Address) -> Self {
+        self.why = self.why.replace(address.asked(), address.as_str());
+        self
+    }
+
     /// A server that does not prove who it is.
     fn untrusted(why: &str) -> Self {
         Failure::last(format!(
@@ -58,19 +68,23 @@ impl Failure {
         ))
     }
 
-    /// More than a box can have.
+    /// A file larger than `most` bytes, which no box is.
     pub(super) fn too_large(most: u64) -> Self {
-        Failure::last(format!("it is larger than {}", room::human(most)))
+        Failure::last(format!("it is larger than {}", disk_space::human(most)))
     }
 
     /// The error for people.
-    pub(super) fn into_error(self, url: &str, have: u64) -> Error {
+    pub(super) fn into_error(self, url: &Address, have: u64) -> Error {
         let mut error = Error::new(Kind::Download, format!("could not download {url}: {}", self.why));
         if have > 0 {
-            error = error.detail(format!("{} of it are here, and are kept", room::human(have)));
+            error = error.detail(format!("{} of it are here, and are kept", disk_space::human(have)));
         }
         if have > 0 && self.fate != Fate::Last {
             error = error.hint("run the same command again: it goes on where this one stopped");
+        }
+        if self.why.contains("a name and a password") && !self.why.contains("proxy") {
+            error = error
+                .hint("write them into the address, https://NAME:PASSWORD@…: they are sent, and not kept");
         }
         error.hint("or take the box from a file (a stick, a neighbour): lab box add NAME FILE")
     }
@@ -98,7 +112,7 @@ impl From<&ureq::Error> for Failure {
             E::TooManyRedirects => Failure::last("it is redirected again and again"),
             E::RequireHttpsOnly(to) => Failure::last(format!(
                 "the server sends us from https to {}, which anybody could forge",
-                to.strip_prefix("configured for https only: ").unwrap_or(to)
+                without_credentials(to.strip_prefix("configured for https only: ").unwrap_or(to))
             )),
             E::ConnectProxyFailed(why) => Failure::passing(format!("the proxy failed: {why}")),
             E::Tls(_) | E::Rustls(_) => Failure::untrusted(&error.to_string()),

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
+use ureq::config::RedirectAuthHeaders;
 use ureq::http::HeaderMap;
 use ureq::tls::{RootCerts, TlsConfig};
 
 use super::failure::Failure;
 use super::patience::Patience;
 use super::proxy;
+use crate::boxes::address::Address;
 use crate::cancel::Cancel;
 use crate::error::Result;
 
@@ -23,22 +25,22 @@ const PIECE: usize = 512 << 10;
 /// How many pieces of an answer are on their way at most.
 const DEPTH: usize = 4;
 
-/// What is asked for.
+/// A request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Request {
-    /// The address.
-    pub(super) url: String,
-    /// What kinds of answer are welcome; empty for any.
+    /// Where to ask.
+    pub(super) address: Address,
+    /// The value of `Accept`; empty for any kind of answer.
     pub(super) accept: &'static str,
-    /// Only what comes from this byte on.
+    /// Ask for the bytes from this one on.
     pub(super) from: Option<u64>,
-    /// Only if the file is still this one; else all of it.
+    /// The part is wanted only if the file is still this one (`If-Range`); else the whole file.
     pub(super) if_range: Option<String>,
-    /// Only if the file is not the one with this entity tag any more.
+    /// The file is wanted only if its entity tag is another one than this.
     pub(super) if_none_match: Option<String>,
 }
 
-/// The head of an answer, whatever its status.
+/// The head of an answer of any status.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Head {
     pub(super) status: u16,
@@ -52,7 +54,7 @@ pub(super) struct Head {
     pub(super) retry_after: Option<Duration>,
 }
 
-/// What the network says, in this order.
+/// The events of an answer, in this order.
 #[derive(Debug)]
 pub(super) enum Event {
     /// The answer has begun.
@@ -82,7 +84,7 @@ pub(super) fn send(request: Request, patience: Patience) -> Answer {
         let events = send;
         let last = match stream(&request, patience, &events, &free) {
             Ok(()) => Event::End,
-            Err(error) => Event::Failed(Failure::from(&error)),
+            Err(error) => Event::Failed(Failure::from(&error).about(&request.address)),
         };
         let _ = events.send(last);
     });
@@ -108,7 +110,7 @@ impl Answer {
 
     /// Gives a piece back, to be filled again.
     pub(super) fn give_back(&self, piece: Vec<u8>) {
-        // Nobody takes it any more once all has come.
+        // Nobody takes the piece when everything has come, which is no error.
         let _ = self.used.send(piece);
     }
 }
@@ -119,9 +121,13 @@ fn stream(
     events: &SyncSender<Event>,
     free: &Receiver<Vec<u8>>,
 ) -> Result<(), ureq::Error> {
-    let agent = agent(&request.url, patience);
+    let agent = agent(&request.address, patience);
     // A box is the bytes of its file: nothing on the way is to compress it once more.
-    let mut asked = agent.get(&request.url).header("Accept-Encoding", "identity");
+    let mut asked = agent.get(request.address.asked()).header("Accept-Encoding", "identity");
+    // Sent to this server alone, and not to where it redirects (ureq's default, and set below).
+    if let Some(authorization) = request.address.authorization() {
+        asked = asked.header("Authorization", authorization);
+    }
     if !request.accept.is_empty() {
         asked = asked.header("Accept", request.accept);
     }
@@ -154,7 +160,7 @@ fn stream(
     }
 }
 
-/// Fills a piece for as long as the network has as much as it is asked for: what comes slowly is heard of at
+/// Fills a piece while the network has as much as it is asked for: slow bytes are passed on at
 /// once. Returns how much it was, and how the body ended if it did.
 fn gather(body: &mut impl Read, piece: &mut [u8]) -> (usize, Option<io::Result<()>>) {
     let mut count = 0;
@@ -174,8 +180,7 @@ fn gather(body: &mut impl Read, piece: &mut [u8]) -> (usize, Option<io::Result<(
     (count, None)
 }
 
-fn agent(url: &str, patience: Patience) -> ureq::Agent {
-    let is_https = url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+fn agent(address: &Address, patience: Patience) -> ureq::Agent {
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::PlatformVerifier)
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
@@ -184,10 +189,11 @@ fn agent(url: &str, patience: Patience) -> ureq::Agent {
         .user_agent(concat!("lab/", env!("CARGO_PKG_VERSION")))
         .http_status_as_error(false)
         // Redirects count: what was asked for over https does not come over http.
-        .https_only(is_https)
+        .https_only(!address.is_plain())
+        .redirect_auth_headers(RedirectAuthHeaders::Never)
         .max_redirects(10)
         .tls_config(tls)
-        .proxy(proxy::of_environment(url))
+        .proxy(proxy::of_environment(address.as_str()))
         .input_buffer_size(INPUT)
         .timeout_resolve(Some(patience.connect))
         .timeout_connect(Some(patience.connect))

@@ -1,5 +1,5 @@
-//! Measuring a download beside its writing: a thread of its own has a piece hashed while the next one is
-//! written and the one after that comes.
+//! Hashes a download while it is written: a thread hashes one piece while the next one is
+//! written and the third one arrives.
 
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -21,12 +21,12 @@ pub(super) struct SideMeter {
 
 enum Work {
     Piece(Vec<u8>),
-    /// Tell what has been measured until now.
+    /// Send the size and sums of all pieces until now.
     Tell(SyncSender<Measured>),
 }
 
 impl SideMeter {
-    /// One that goes on from where `meter` is.
+    /// Continues with the bytes that `meter` has measured.
     pub(super) fn new(mut meter: Meter) -> Self {
         let (work, jobs) = sync_channel(DEPTH);
         let (back, used) = channel();
@@ -48,12 +48,12 @@ impl SideMeter {
         SideMeter { work: Some(work), used, size, thread: Some(thread) }
     }
 
-    /// One that has measured nothing yet, and will be compared to `expected`.
+    /// A new one, for the sums that `expected` has.
     pub(super) fn fresh(expected: &Expected) -> Self {
         SideMeter::new(Meter::new(expected))
     }
 
-    /// Measures the next piece; returns one that has served, if there is any, to be filled again.
+    /// Measures the next piece; returns a used piece, if there is one, to be filled again.
     pub(super) fn update(&mut self, piece: Vec<u8>) -> Result<Option<Vec<u8>>> {
         self.size += piece.len() as u64;
         self.send(Work::Piece(piece))?;
@@ -69,7 +69,7 @@ impl SideMeter {
         self.size
     }
 
-    /// What it has measured of all that it was given.
+    /// The size and sums of all pieces until now.
     pub(super) fn measured(&self) -> Result<Measured> {
         let (whom, answer) = sync_channel(1);
         self.send(Work::Tell(whom))?;
@@ -98,7 +98,7 @@ fn died() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boxes::digest;
+    use crate::digest;
 
     #[test]
     fn it_measures_all_that_it_was_given_and_gives_the_pieces_back() {

@@ -1,7 +1,7 @@
 //! Fetching a box over http and https, measured while it is written, and going on where it stopped.
 //!
-//! [`fetch`] tries until the file is whole: [`http`] brings one answer, [`answer`] says what it means for
-//! what is there, [`partial`] keeps that, and [`patience`] says when to try again and when to give up.
+//! [`fetch`] tries until the file is whole: [`http`] brings one answer, [`answer`] decides what it means for
+//! the bytes that are here, [`partial`] keeps those, and [`patience`] says when to try again and when to give up.
 //!
 //! Three threads have the bytes one after the other: one takes them from the network, the one here writes
 //! them, [`meter`] hashes them. The pieces go round, so that a few do for a file of any size.
@@ -18,9 +18,10 @@ mod text;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::address::Address;
 use super::checksum::{Expected, Measured};
 use super::progress::{Phase, Task};
-use super::room;
+use crate::disk_space;
 use crate::error::{Kind, Result};
 pub(super) use answer::Facts;
 use answer::Plan;
@@ -40,27 +41,27 @@ const TELL: Duration = Duration::from_millis(100);
 /// How often the room on the disk is looked at where the server does not say how much will come.
 const LOOK: u64 = 64 << 20;
 
-/// What is to be fetched.
+/// A file to fetch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wish<'a> {
-    /// From where.
-    pub(super) url: &'a str,
-    /// What is known of it.
+    /// Its address.
+    pub(super) url: &'a Address,
+    /// Its size and sums, as far as they are known.
     pub(super) expected: &'a Expected,
-    /// The folder for what is there of it. Nobody else works in it: the source is locked.
+    /// The folder for the bytes that have come. Nobody else works in it: the source is locked.
     pub(super) dir: &'a Path,
 }
 
-/// Fetches a file, or what is missing of it, and holds it to what is known of it.
+/// Fetches a file, or its missing part, and compares it with the expected size and sums.
 ///
-/// What is there stays when it fails, so that the next call goes on with it: except for a file that is
+/// When it fails, the bytes that have come stay, and the next call continues with them: except for a file that is
 /// not the one expected.
 ///
 /// # Errors
 /// [`Kind::Download`], [`Kind::BoxChecksum`], [`Kind::DiskFull`] (before the first byte where the size is
 /// known), [`Kind::Io`], [`Kind::Interrupted`] (at once, even while the network stalls).
 pub(super) fn fetch(wish: Wish<'_>, patience: Patience, task: &mut Task<'_>) -> Result<(Partial, Measured)> {
-    let partial = Partial::open(wish.dir, wish.url, wish.expected, task)?;
+    let partial = Partial::open(wish.dir, wish.url.as_str(), wish.expected, task)?;
     let mut job = Job { wish, patience, partial, restarts: 0, told: None, pieced: false };
     job.pieced = job.partial.len() > 0;
     match job.run(task) {
@@ -68,10 +69,10 @@ pub(super) fn fetch(wish: Wish<'_>, patience: Patience, task: &mut Task<'_>) -> 
         Err(error) => {
             match error.kind() {
                 Kind::BoxChecksum => job.partial.remove()?,
-                // Nobody knows how much is missing: what is there is only in the way.
+                // Nobody knows how much is missing: the bytes that are here only take up space.
                 Kind::DiskFull if job.partial.facts().total.is_none() => job.partial.remove()?,
                 _ if job.partial.len() == 0 => job.partial.remove()?,
-                // The first error is the one to hear of.
+                // The first error is the one to report.
                 _ => drop(job.partial.keep()),
             }
             Err(error)
@@ -85,7 +86,7 @@ pub(super) fn fetch(wish: Wish<'_>, patience: Patience, task: &mut Task<'_>) -> 
 /// # Errors
 /// [`Kind::Interrupted`].
 pub(super) fn is_unchanged(
-    url: &str,
+    url: &Address,
     facts: &Facts,
     patience: Patience,
     task: &mut Task<'_>,
@@ -94,7 +95,7 @@ pub(super) fn is_unchanged(
         return Ok(false);
     }
     task.report(Phase::Asking, 0, None);
-    let request = Request { url: url.to_owned(), if_none_match: facts.etag.clone(), ..Request::default() };
+    let request = Request { address: url.clone(), if_none_match: facts.etag.clone(), ..Request::default() };
     let answer = send(request, patience);
     loop {
         match answer.next(task.cancel)? {
@@ -124,7 +125,7 @@ impl Job<'_> {
         loop {
             self.complete(task)?;
             let measured = self.partial.measured()?;
-            match self.wish.expected.check(self.wish.url, &measured) {
+            match self.wish.expected.check(self.wish.url.as_str(), &measured) {
                 // The pieces may be of two files: servers make mistakes with ranges.
                 Err(_) if self.pieced => self.restart()?,
                 Err(error) => return Err(error),
@@ -155,12 +156,12 @@ impl Job<'_> {
         }
         let if_range = self.partial.facts().if_range();
         if have > 0 && if_range.is_none() && !self.wish.expected.has_sums() {
-            // Nothing would tell whether the rest is of the same file.
+            // Nothing would show whether the rest belongs to the same file.
             self.restart()?;
             return self.try_once(task);
         }
         let request = Request {
-            url: self.wish.url.to_owned(),
+            address: self.wish.url.clone(),
             from: (have > 0).then_some(have),
             if_range: if_range.filter(|_| have > 0),
             ..Request::default()
@@ -191,7 +192,7 @@ impl Job<'_> {
                     if self.partial.facts().total.is_none() && have - looked >= LOOK {
                         looked = have;
                         // Unpacking it takes about as much again.
-                        room::check(self.wish.dir, have, "unpacking the download")?;
+                        disk_space::check(self.wish.dir, have, "unpacking the download")?;
                     }
                     self.partial.keep_now_and_then()?;
                     self.tell(task);
@@ -252,9 +253,9 @@ impl Job<'_> {
                 let why = format!("it has {total} bytes there, and should have {size}");
                 return Ok(Next::Fail(Failure::last(why)));
             }
-            // The rest of the download, and about as much as the whole for what is unpacked from it.
+            // The rest of the download, and about as much as the whole file for the unpacked box.
             let needed = total.saturating_sub(self.partial.len()).saturating_add(total);
-            room::check(self.wish.dir, needed, "the download and what is in it")?;
+            disk_space::check(self.wish.dir, needed, "the download and what is in it")?;
         }
         Ok(Next::Read)
     }

@@ -1,7 +1,7 @@
-//! A download that is not finished: what is there of it, and a note by which it goes on later.
+//! An unfinished download: the bytes that have come, and a note by which a later command continues.
 //!
-//! The note says how much of the file was certainly on the disk when it was written, and its sum. What a
-//! crash left behind that is trusted no further; what a power cut left of the part before it is compared.
+//! The note says how many bytes were certainly on the disk when it was written, and their sum. Bytes that a
+//! crash left behind that part are not trusted; the part itself is compared with the sum, because of power cuts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -12,10 +12,8 @@ use super::answer::Facts;
 use super::meter::SideMeter;
 use crate::boxes::checksum::{Expected, Measured, Meter};
 use crate::boxes::progress::Task;
-use crate::boxes::{digest, temp};
 use crate::error::{Error, Result};
-use crate::unlink;
-use crate::{atomic, versioned};
+use crate::{atomic, digest, unlink, versioned};
 
 const VERSION: u32 = 1;
 /// How much time's worth of a download a killed process loses at most.
@@ -36,7 +34,7 @@ struct Note {
     sha256: String,
 }
 
-/// A download that is not finished. Whoever has it holds the lock of its source.
+/// An unfinished download. The command that works on it holds the lock of its source.
 #[derive(Debug)]
 pub(in crate::boxes) struct Partial {
     dir: PathBuf,
@@ -49,10 +47,10 @@ pub(in crate::boxes) struct Partial {
 }
 
 impl Partial {
-    /// What there is in `dir` of the file at `url`; nothing, at first.
+    /// The bytes in `dir` of the file at `url`; none, at first.
     pub(super) fn open(dir: &Path, url: &str, expected: &Expected, task: &mut Task<'_>) -> Result<Self> {
-        temp::create_dirs(dir)?;
-        sweep_half_written(dir);
+        atomic::create_dirs(dir)?;
+        atomic::sweep(dir);
         let path = dir.join(DATA);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(|source| Error::io("create", &path, &source))?;
@@ -71,7 +69,7 @@ impl Partial {
             },
             noted: Instant::now(),
         };
-        // A note that cannot be read, or is of another release, costs no more than a download.
+        // Without a readable note of this release, the download begins anew.
         let note = versioned::read::<Note>(&dir.join(NOTE), VERSION).ok().flatten();
         let note = note.filter(|note| note.url == url && note.version == VERSION);
         let there = note.map(|note| partial.measure(&note, task).map(|meter| Some((note, meter?))));
@@ -94,7 +92,9 @@ impl Partial {
             return Ok(None);
         }
         let mut meter = Meter::new(&self.expected);
-        digest::read_through(&self.file, &self.path, note.length, task, |bytes| meter.update(bytes))?;
+        let cancel = task.cancel;
+        let tell = |done, total| task.report_checked(done, total);
+        digest::read_through(&self.file, &self.path, note.length, cancel, tell, |bytes| meter.update(bytes))?;
         Ok((meter.size() == note.length && meter.sha256() == note.sha256).then_some(meter))
     }
 
@@ -108,19 +108,19 @@ impl Partial {
         self.meter.size()
     }
 
-    /// What is known of the file that they are of.
+    /// The facts of the file on the server.
     pub(in crate::boxes) fn facts(&self) -> &Facts {
         &self.note.facts
     }
 
-    /// What has been measured.
+    /// The size and sums of the bytes until now.
     pub(super) fn measured(&self) -> Result<Measured> {
         self.meter.measured()
     }
 
-    /// Forgets what is there.
+    /// Removes the bytes that are here.
     pub(super) fn restart(&mut self) -> Result<()> {
-        // The note goes first: without it, what is there is not trusted.
+        // The note is removed first: without it, the bytes are not trusted.
         unlink::file(&self.dir.join(NOTE))?;
         self.empty().map_err(|source| Error::io("write", &self.path, &source))?;
         self.meter = SideMeter::fresh(&self.expected);
@@ -150,12 +150,12 @@ impl Partial {
         self.meter.update(bytes)
     }
 
-    /// Sees to it, from time to time, that what has come is not lost.
+    /// Makes the bytes that have come durable, every two seconds at most.
     pub(super) fn keep_now_and_then(&mut self) -> Result<()> {
         if self.noted.elapsed() >= INTERVAL && self.note.length != self.len() { self.keep() } else { Ok(()) }
     }
 
-    /// Sees to it that what has come is not lost, whatever happens next.
+    /// Makes the bytes that have come durable: a crash or a power cut does not lose them.
     pub(super) fn keep(&mut self) -> Result<()> {
         self.file.sync_data().map_err(|source| Error::io("write", &self.path, &source))?;
         self.note.length = self.len();
@@ -165,7 +165,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Removes it: it has served, or is of no use.
+    /// Removes it when it is not needed any more.
     pub(in crate::boxes) fn remove(self) -> Result<()> {
         let Partial { dir, file, .. } = self;
         // Windows removes no open files.
@@ -174,7 +174,7 @@ impl Partial {
     }
 }
 
-/// How long ago a download last went on, as far as the disk tells.
+/// How long ago the last bytes of a download came, by the times of its files.
 pub(in crate::boxes) fn age(dir: &Path) -> Option<Duration> {
     let newest = [dir.join(DATA), dir.join(NOTE), dir.to_owned()]
         .iter()
@@ -183,18 +183,10 @@ pub(in crate::boxes) fn age(dir: &Path) -> Option<Duration> {
     newest.elapsed().ok()
 }
 
-/// The address that a download is from; `None` where its note is none that can be gone on with.
+/// The address of a download; `None` where no note says how to continue.
 pub(in crate::boxes) fn url(dir: &Path) -> Option<String> {
     let note = versioned::read::<Note>(&dir.join(NOTE), VERSION).ok()??;
     (note.version == VERSION).then_some(note.url)
-}
-
-fn sweep_half_written(dir: &Path) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(atomic::HALF_WRITTEN) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,10 @@ use super::failure::{Failure, Fate};
 /// The environment variable that sets how many seconds nothing may come before a connection is given up.
 const TIMEOUT_VARIABLE: &str = "LAB_HTTP_TIMEOUT";
 
-/// A download that got this much further has not been tried in vain.
+/// Longer than anybody waits, and short enough to be added to any moment.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A try that brought this many bytes was not in vain.
 const PROGRESS: u64 = 64 << 10;
 /// A server may ask for a pause (`Retry-After`), but not for a longer one.
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
@@ -25,7 +28,7 @@ pub(in crate::boxes) struct Patience {
     pub(in crate::boxes) longest_pause: Duration,
     /// How many tries in vain there are before anything has come.
     pub(in crate::boxes) tries: u32,
-    /// How many there are in the middle: whoever has half of a box has more to lose.
+    /// How many tries in vain there are after some bytes have come: with half of a box there is more to lose.
     pub(in crate::boxes) tries_midway: u32,
 }
 
@@ -48,7 +51,7 @@ impl Patience {
         let said = std::env::var(TIMEOUT_VARIABLE).ok().and_then(|text| text.trim().parse().ok());
         match said.filter(|seconds| *seconds > 0) {
             Some(seconds) => {
-                let limit = Duration::from_secs(seconds);
+                let limit = Duration::from_secs(seconds).min(LONGEST);
                 Patience { connect: limit, stall: limit, ..Patience::default() }
             }
             None => Patience::default(),

@@ -1,10 +1,11 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::boxes::Progress;
 use crate::boxes::box_server::{BoxServer, Reply, Request, tag};
 use crate::boxes::checksum::Checksum;
-use crate::boxes::{Progress, digest};
 use crate::cancel::Cancel;
+use crate::digest;
 
 /// Patience for tests. Its limits bear a busy machine; what waits for them waits for one of them only.
 pub(in crate::boxes) const SHORT: Patience = Patience {
@@ -37,7 +38,7 @@ impl Place {
         let mut progress = |at| self.told.lock().unwrap().push(at);
         let task = &mut Task { cancel: &self.cancel, progress: &mut progress };
         let dir = self.partial();
-        let (partial, measured) = fetch(Wish { url, expected, dir: &dir }, SHORT, task)?;
+        let (partial, measured) = fetch(Wish { url: &url.into(), expected, dir: &dir }, SHORT, task)?;
         let bytes = std::fs::read(partial.path()).unwrap();
         assert_eq!(measured.sha256, digest::of_bytes(&bytes), "what was measured is what was written");
         assert_eq!(measured.size, bytes.len() as u64);
@@ -344,7 +345,7 @@ fn a_size_for_which_there_is_no_room_is_noticed_before_the_first_byte() {
     let server = BoxServer::start(move |_, _| Reply::whole(&[1; 100]).with("Content-Length", &huge));
     let place = Place::new();
     let error = place.fetch(&server.url("/a.box"), &Expected::default()).unwrap_err();
-    if room::free(place.dir.path()).is_some_and(|free| free < 120 << 30) {
+    if disk_space::free(place.dir.path()).is_some_and(|free| free < 120 << 30) {
         assert_eq!(error.kind(), Kind::DiskFull);
         assert!(error.message().contains("120.0 GiB"), "{error}");
         assert!(error.message().contains("are free"), "{error}");
@@ -397,7 +398,7 @@ fn a_download_is_stopped_at_once_while_the_network_stalls() {
         }
     };
     let task = &mut Task { cancel: &place.cancel, progress: &mut progress };
-    let wish = Wish { url: &url, expected: &Expected::default(), dir: &place.partial() };
+    let wish = Wish { url: &url.into(), expected: &Expected::default(), dir: &place.partial() };
     let started = Instant::now();
     let error = fetch(wish, patience, task).unwrap_err();
     assert_eq!(error.kind(), Kind::Interrupted);
@@ -416,7 +417,7 @@ fn a_text_is_fetched_and_what_is_none_is_told_apart() {
     });
     let get = |path: &str| {
         let task = &mut Task { cancel: &Cancel::new(), progress: &mut |_| {} };
-        text(&server.url(path), true, SHORT, task)
+        text(&server.url(path).into(), true, SHORT, task)
     };
     assert_eq!(get("/meta").unwrap(), Text::Found("{}".into()));
     assert_eq!(get("/box").unwrap(), Text::Other);

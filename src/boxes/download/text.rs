@@ -3,29 +3,32 @@
 use super::failure::Failure;
 use super::http::{Event, Request, send};
 use super::patience::{Patience, Tries};
+use crate::boxes::address::Address;
 use crate::boxes::progress::{Phase, Task};
 use crate::error::{Error, Kind, Result};
 
 /// The registry's metadata of a box with a hundred versions has some 300 kB.
 const LARGEST: usize = 8 << 20;
 
-/// What stands at an address.
+/// The answer to the request for a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::boxes) enum Text {
     /// A text.
     Found(String),
-    /// Nothing: the server says so.
+    /// The server has nothing there (404).
     Missing,
-    /// Something that is no JSON, by its type; its bytes were not waited for.
+    /// The server has nothing there any more (410).
+    Gone,
+    /// Something else than JSON, by its type; its bytes were not fetched.
     Other,
 }
 
-/// Fetches the text at `url`; one that is no JSON by its type is not fetched with `only_json`.
+/// Fetches the text at `url`; with `only_json`, only if the server says that it is JSON.
 ///
 /// # Errors
 /// [`Kind::Download`], [`Kind::Interrupted`].
 pub(in crate::boxes) fn text(
-    url: &str,
+    url: &Address,
     only_json: bool,
     patience: Patience,
     task: &mut Task<'_>,
@@ -47,13 +50,13 @@ pub(in crate::boxes) fn text(
 }
 
 fn once(
-    url: &str,
+    url: &Address,
     only_json: bool,
     patience: Patience,
     task: &mut Task<'_>,
 ) -> Result<std::result::Result<Text, Failure>> {
     let accept = if only_json { "application/json, */*;q=0.5" } else { "" };
-    let request = Request { url: url.to_owned(), accept, ..Request::default() };
+    let request = Request { address: url.clone(), accept, ..Request::default() };
     let answer = send(request, patience);
     let mut bytes = Vec::new();
     Ok(loop {
@@ -62,7 +65,8 @@ fn once(
             Some(Event::Head(head)) => match head.status {
                 200 if only_json && !is_json(head.content_type.as_deref()) => break Ok(Text::Other),
                 200 => {}
-                404 | 410 => break Ok(Text::Missing),
+                404 => break Ok(Text::Missing),
+                410 => break Ok(Text::Gone),
                 status => break Err(Failure::status(status, head.retry_after)),
             },
             Some(Event::Bytes(more)) => {

@@ -4,49 +4,62 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{MAX_METADATA, read_text};
+use super::member::{bad, read_text};
 use crate::boxes::archive::Unpacked;
 use crate::boxes::checksum::{self, Algorithm, Checksum, Expected, Measured};
 use crate::boxes::progress::Task;
 use crate::error::{Error, Kind, Result};
 
-/// Holds the box that was unpacked into `dir` to the manifests in it; returns what was not understood of them.
+/// A manifest has a line for each file of the box.
+const MAX_SIZE: u64 = 256 << 10;
+/// An OVF package has one manifest.
+const MAX_MANIFESTS: usize = 16;
+
+/// Compares the files of the box in `dir` with the manifests in it; returns notes on lines that lab does not understand.
 ///
 /// # Errors
 /// [`Kind::BoxChecksum`], naming the file and both sums; [`Kind::Io`], [`Kind::Interrupted`].
 pub(super) fn check(dir: &Path, unpacked: &Unpacked, task: &mut Task<'_>) -> Result<Vec<String>> {
     let mut notes = Vec::new();
-    for name in unpacked.files.keys().filter(|name| name.to_ascii_lowercase().ends_with(".mf")) {
-        let text = read_text(&dir.join(name), MAX_METADATA)?.unwrap_or_default();
-        // All sums of a file together, so that it is read once, however often it is named.
-        let mut promised: BTreeMap<&str, Expected> = BTreeMap::new();
+    // All sums of a file together, so that it is read once, however often it is named; with the manifest that
+    // named it first.
+    let mut promised: BTreeMap<String, (Expected, &str)> = BTreeMap::new();
+    let manifests = unpacked.files.keys().filter(|name| name.to_ascii_lowercase().ends_with(".mf"));
+    for (count, name) in manifests.enumerate() {
+        if count == MAX_MANIFESTS {
+            return Err(bad(&format!(
+                "it has more than {MAX_MANIFESTS} manifests (.mf), which is the limit"
+            )));
+        }
+        let text = read_text(&dir.join(name), MAX_SIZE)?.unwrap_or_default();
         let mut strange = 0;
         for (kind, file, hex) in text.lines().filter_map(entry) {
             match Checksum::new(kind, hex) {
                 _ if !unpacked.files.contains_key(file) => {}
                 Some(sum) => {
-                    let expected = promised.entry(file).or_default();
+                    let (expected, _) =
+                        promised.entry(file.to_owned()).or_insert((Expected::default(), name));
                     *expected = std::mem::take(expected).and(&Expected { size: None, sums: vec![sum] });
                 }
                 None => strange += 1,
             }
         }
         if strange > 0 {
-            notes.push(format!("{name}: {strange} of its sums are of no kind that is known"));
+            notes.push(format!("{name}: lab does not know the kind of {strange} of its sums"));
         }
-        for (file, expected) in promised {
-            let Some(known) = unpacked.files.get(file) else { continue };
-            let measured = if expected.sums.iter().all(|sum| sum.algorithm == Algorithm::Sha256) {
-                Measured::of_digest(known.size, &known.sha256)
-            } else {
-                checksum::of_file(&dir.join(file), &expected, task)?
-            };
-            if let Err(differs) = expected.check(file, &measured) {
-                let message = format!("the box cannot be used: its {file} is not what its {name} says");
-                let error = Error::new(Kind::BoxChecksum, message)
-                    .hint("it was damaged before it was packed: get it again from where it is made");
-                return Err(differs.details().iter().fold(error, |error, line| error.detail(line)));
-            }
+    }
+    for (file, (expected, name)) in promised {
+        let Some(known) = unpacked.files.get(&file) else { continue };
+        let measured = if expected.sums.iter().all(|sum| sum.algorithm == Algorithm::Sha256) {
+            Measured::of_digest(known.size, &known.sha256)
+        } else {
+            checksum::of_file(&dir.join(&file), &expected, task)?
+        };
+        if let Err(differs) = expected.check(&file, &measured) {
+            let message = format!("the box cannot be used: its {file} is not what its {name} says");
+            let error = Error::new(Kind::BoxChecksum, message)
+                .hint("it was damaged before it was packed: get it again from where it is made");
+            return Err(differs.details().iter().fold(error, |error, line| error.detail(line)));
         }
     }
     Ok(notes)
@@ -75,7 +88,7 @@ mod tests {
         let mut files = BTreeMap::new();
         for (name, text) in [("disk.vmdk", "abc"), ("box.mf", manifest)] {
             std::fs::write(dir.path().join(name), text).unwrap();
-            let sha256 = crate::boxes::digest::of_bytes(text.as_bytes());
+            let sha256 = crate::digest::of_bytes(text.as_bytes());
             files.insert(name.to_owned(), Sum { size: text.len() as u64, sha256 });
         }
         let unpacked =
@@ -111,6 +124,6 @@ mod tests {
     #[test]
     fn what_is_not_understood_of_a_manifest_is_said() {
         let notes = checked("CRC32(disk.vmdk)= 352441c2\nSHA1(disk.vmdk)= 12\nnonsense\n").unwrap();
-        assert_eq!(notes, ["box.mf: 2 of its sums are of no kind that is known"]);
+        assert_eq!(notes, ["box.mf: lab does not know the kind of 2 of its sums"]);
     }
 }

@@ -4,6 +4,7 @@ use crate::boxes::disk::tests::{DESCRIPTOR, qcow2, vmdk};
 use crate::boxes::hardware::Mac;
 use crate::boxes::ovf::tests::SATA;
 use crate::cancel::Cancel;
+use crate::error::Kind;
 
 fn unpacked(bare: bool) -> Unpacked {
     let notes = vec!["left out: x/y".into()];
@@ -17,7 +18,7 @@ fn inspected(files: &[(&str, &[u8])]) -> Result<Findings> {
     }
     let (cancel, mut hear) = (Cancel::new(), |_| {});
     let mut task = Task { cancel: &cancel, progress: &mut hear };
-    let found = inspect(dir.path(), &unpacked(false), &mut task);
+    let found = inspect(dir.path(), &unpacked(false), None, &mut task);
     #[cfg(unix)]
     if let Ok(Findings { key: Some(key), .. }) = &found {
         use std::os::unix::fs::PermissionsExt;
@@ -82,7 +83,7 @@ fn a_bare_disk() {
     std::fs::write(dir.path().join("disk.qcow2"), qcow2()).unwrap();
     let (cancel, mut hear) = (Cancel::new(), |_| {});
     let mut task = Task { cancel: &cancel, progress: &mut hear };
-    let found = inspect(dir.path(), &unpacked(true), &mut task).unwrap();
+    let found = inspect(dir.path(), &unpacked(true), None, &mut task).unwrap();
     assert_eq!((found.format, found.hardware.disk_controller), (Format::Disk, DiskController::VirtioBlk));
 }
 
@@ -105,4 +106,47 @@ fn what_cannot_be_used_is_refused() {
     backed[15] = 1;
     let files: [(&str, &[u8]); 3] = [("box.ovf", ovf), ("box-disk001.vmdk", &good), ("other", &backed)];
     assert_eq!(kind(&files), Kind::HostileBox);
+}
+
+#[test]
+fn an_archive_without_a_machine_says_what_is_in_it() {
+    let packed = [0x1f, 0x8b, 8, 0];
+    for (files, what, hint) in [
+        (
+            &[("lucid32.box", &packed[..])][..],
+            "another archive in it, lucid32.box",
+            "lab box add NAME lucid32.box",
+        ),
+        (&[("README", b"hello"), ("disk.qcow2", &qcow2())], "a disk image in it, disk.qcow2", "tar -xf"),
+        (&[("x.zip", b"PK\x03\x04")], "a zip archive in it, x.zip", "tar -xf"),
+        (&[("manifest.json", b"[]"), ("repositories", b"{}")], "an image for containers", "disk"),
+        (&[], "no files at its top", "cd FOLDER"),
+        (&[("README", b"hello")], "neither an OVF nor a metadata.json", "Vagrant box"),
+    ] {
+        let error = inspected(files).unwrap_err();
+        assert!(error.message().contains(what), "{what}: {error}");
+        assert!(error.hints().join("\n").contains(hint), "{what}: {error:?}");
+    }
+}
+
+#[test]
+fn what_a_box_says_is_bounded_and_cannot_be_an_option_or_an_escape() {
+    let disk = qcow2();
+    let of = |metadata: &[u8], vagrantfile: &[u8]| {
+        inspected(&[("metadata.json", metadata), ("box.img", &disk), ("Vagrantfile", vagrantfile)])
+    };
+    let libvirt = br#"{"provider":"libvirt"}"#;
+    for user in ["-oProxyCommand=x", "a\u{1b}[2J", "a b", "", "a/b"] {
+        let found = of(libvirt, format!("c.ssh.username = \"{user}\"\n").as_bytes()).unwrap();
+        assert_eq!(found.user, "vagrant", "{user:?}");
+        assert!(found.notes.iter().any(|note| note.contains("cannot be one")), "{:?}", found.notes);
+    }
+    assert_eq!(of(libvirt, b"c.ssh.username = \"ec2-user\"\n").unwrap().user, "ec2-user");
+    let error = of(b"{\"provider\":\"a\\u001b[2J\"}", b"").unwrap_err();
+    assert!(!error.message().contains('\u{1b}'), "{error:?}");
+    let long = vec![b' '; 300 << 10];
+    for error in [of(&long, b"").unwrap_err(), of(libvirt, &long).unwrap_err()] {
+        assert_eq!(error.kind(), Kind::BadBox);
+        assert!(error.message().contains("larger than 256.0 KiB, the limit"), "{error}");
+    }
 }

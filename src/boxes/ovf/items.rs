@@ -2,7 +2,7 @@
 
 use roxmltree::Node;
 
-use super::child;
+use super::xml::child;
 use crate::boxes::hardware::{DiskController, NicModel};
 
 /// `CIM_ResourceAllocationSettingData.ResourceType`.
@@ -85,7 +85,7 @@ fn unit(text: &str) -> Option<u64> {
 pub(super) fn controller(kind: u32, sub_type: &str) -> Option<DiskController> {
     match kind {
         IDE => Some(DiskController::Ide),
-        // LSI Logic is the one that is meant where none is named.
+        // Without a name, LSI Logic is meant.
         SCSI if sub_type.is_empty() => Some(DiskController::LsiLogic),
         SCSI | OTHER_STORAGE => controller_named(sub_type),
         _ => None,

@@ -90,7 +90,7 @@ fn what_virtualbox_of_other_days_writes() {
     let efi = with("<Memory RAMSize", "<Firmware type=\"EFI\"/><Memory RAMSize").unwrap();
     assert_eq!(efi.hardware.firmware, Firmware::Efi);
     let gib = with("384</rasd:VirtualQuantity>", "1</rasd:VirtualQuantity>");
-    assert_eq!(gib.unwrap().notes, ["1 MiB of memory cannot be meant: 512 MiB"]);
+    assert_eq!(gib.unwrap().notes, ["the OVF says 1 MiB of memory, which cannot be right: 512 MiB are used"]);
     let two = with(">/disk/vmdisk1<", ">ovf:/disk/vmdisk1<").unwrap();
     assert_eq!(two.disk, "box-disk001.vmdk");
 }

@@ -1,4 +1,4 @@
-//! A machine's disk back into a box, in Vagrant's format, so that Vagrant can use it too.
+//! Makes a box of a machine's disk, in Vagrant's format, so that Vagrant can use it too.
 //!
 //! The files and their texts are those of Vagrant's own `vagrant package` (2.3,
 //! `plugins/providers/virtualbox/action/package*.rb` and `lib/vagrant/action/general/package*.rb`).
@@ -13,11 +13,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use super::digest::{self, Hasher};
 use super::manifest::Format;
 use super::{Arch, DiskController, Firmware, Hardware, Mac, NicModel, Task};
 use crate::atomic;
 use crate::cancel::Cancel;
+use crate::digest::{self, Hasher};
 use crate::error::{Error, Kind, Result};
 
 /// The name of the disk in a VirtualBox box, as VirtualBox gives it.
@@ -25,7 +25,7 @@ const VMDK: &str = "box-disk001.vmdk";
 /// The name of the private key in a box, as Vagrant gives it.
 const KEY: &str = "vagrant_private_key";
 
-/// What goes into a box beside the disk.
+/// The parts of a box other than the disk.
 #[derive(Debug)]
 pub struct Package<'a> {
     /// What the machine is called in the OVF.
@@ -86,9 +86,8 @@ impl Package<'_> {
                     progress(super::Progress { phase: super::Phase::Packing, done, total: Some(size) });
                 })?;
                 let ovf = self.ovf(size, &path)?;
-                let quiet = &mut Task { cancel: task.cancel, progress: &mut |_| {} };
-                let sums =
-                    [("box.ovf", digest::of_bytes(ovf.as_bytes())), (VMDK, digest::of_file(&path, quiet)?)];
+                let vmdk_sum = digest::of_file(&path, task.cancel, |_, _| {})?;
+                let sums = [("box.ovf", digest::of_bytes(ovf.as_bytes())), (VMDK, vmdk_sum)];
                 let sums = sums.map(|(name, sum)| format!("SHA256 ({name})= {sum}\n")).concat();
                 members.push(("metadata.json", Content::Text(json!({"provider": "virtualbox"}).to_string())));
                 members.push(("box.ovf", Content::Text(ovf)));
@@ -200,8 +199,8 @@ enum Content {
     File(PathBuf),
 }
 
-/// Packs the members into the tar.gz `to`. Until it is whole it is called `….part`: one that a killed
-/// command left is overwritten by the next.
+/// Packs the members into the tar.gz `to`. Until it is whole it is called `….part`: the file of a killed
+/// command is overwritten by the next one.
 fn pack(members: &[(&str, Content)], to: &Path, task: &mut Task<'_>) -> Result<(String, u64)> {
     let part = to.with_added_extension("part");
     let result = pack_into(members, &part, task).and_then(|packed| {
@@ -224,7 +223,7 @@ fn pack_into(members: &[(&str, Content)], part: &Path, task: &mut Task<'_>) -> R
         size: 0,
         cancel: task.cancel,
     };
-    // The disk is compressed already: what is left for gzip is the form that Vagrant knows.
+    // The disk is compressed already; gzip is here because Vagrant expects it.
     let mut builder = tar::Builder::new(GzEncoder::new(out, Compression::fast()));
     for (name, content) in members {
         task.cancel.check()?;
@@ -253,7 +252,7 @@ fn pack_into(members: &[(&str, Content)], part: &Path, task: &mut Task<'_>) -> R
     Ok((out.hasher.finish(), out.size))
 }
 
-/// The box file: what goes into it is hashed.
+/// The box file; the bytes that are written are hashed.
 struct Out<'a> {
     out: BufWriter<File>,
     hasher: Hasher,

@@ -1,4 +1,4 @@
-//! How an image that has no user of its own is told one: a NoCloud seed, which cloud-init reads at the
+//! A NoCloud seed tells an image without a user which user to make: cloud-init reads it at the
 //! first boot from a disc whose label is `cidata`.
 //!
 //! Source: cloud-init's documentation, "NoCloud" ("a filesystem with label cidata") and "cloud config". A
@@ -9,10 +9,10 @@ mod iso;
 /// The disc's label.
 const LABEL: &str = "cidata";
 
-/// What an image is told.
+/// What the seed tells the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seed<'a> {
-    /// What cloud-init knows this machine by: with another one, it starts over.
+    /// The id by which cloud-init knows this machine: with another id, it starts over.
     pub instance: &'a str,
     /// The machine's name.
     pub hostname: &'a str,

@@ -1,15 +1,18 @@
-//! Looking after the boxes that are there: list, verify, remove.
+//! Lists, verifies and removes the boxes of the store.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Claim, Store};
+use super::base::Store;
+use super::hold::Claim;
+use crate::boxes::image::BoxImage;
 use crate::boxes::index::Index;
 use crate::boxes::layout::{FILES, MANIFEST, MANIFEST_SET_ASIDE};
 use crate::boxes::manifest::Manifest;
-use crate::boxes::progress::{Progress, Task};
+use crate::boxes::progress::Task;
 use crate::boxes::temp::Temp;
-use crate::boxes::{BoxImage, digest, room};
+use crate::digest;
+use crate::disk_space;
 use crate::error::{Error, Kind, Result};
 
 /// A box in the store, for lists.
@@ -23,26 +26,26 @@ pub struct Entry {
     pub manifest: std::result::Result<Manifest, String>,
 }
 
-/// What [`Store::remove`] did.
+/// The result of [`Store::remove`].
 #[derive(Debug)]
 pub struct Removed {
     /// The box's digest.
     pub digest: String,
-    /// The names under which it is still there; when there are none, its files are gone.
+    /// The names that it still has; without any, its files are removed.
     pub left: Vec<String>,
-    /// Where its files are gone: until this is dropped nobody begins to use a box with this digest, so that
-    /// what hangs on it can be removed as well.
+    /// Set where its files are removed: until this is dropped, nobody begins to use a box with this digest, so that
+    /// its base images can be removed as well.
     pub claim: Option<Claim>,
 }
 
-/// What [`Store::verify`] found.
+/// The result of [`Store::verify`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Verified {
     /// How many files were read.
     pub files: usize,
     /// How many bytes they have.
     pub bytes: u64,
-    /// What is wrong with the box, for people; nothing, where it is whole.
+    /// The faults of the box, for people; empty where it is whole.
     pub problems: Vec<String>,
 }
 
@@ -74,10 +77,10 @@ impl Store {
         Ok(entries)
     }
 
-    /// Takes a name away from its box (or names a box by its digest); a box without names goes.
+    /// Removes a name from its box (`name` may also be a digest); a box without names is removed.
     ///
-    /// Whether a lab uses the box is for the caller to know: `is_free` is asked that of the digest, when
-    /// nobody can begin to use the box any more, and its error ends the matter.
+    /// The caller knows whether a lab uses the box: `is_free` is called with the digest when
+    /// nobody can begin to use the box any more. Its error stops the removal.
     ///
     /// # Errors
     /// [`Kind::BoxNotFound`]; [`Kind::BoxInUse`] where a command is taking the box for a machine; those of
@@ -96,6 +99,9 @@ impl Store {
             if left.is_empty() {
                 claim = Some(self.claim(&digest)?);
                 is_free(&digest)?;
+                if let Ok(Some(manifest)) = self.manifest_of(&digest) {
+                    index.note_origin(&digest, &manifest.source);
+                }
                 index.forget(&digest);
                 // The index changes after this: killed between, it leads to nothing, which is seen.
                 self.set_aside(&digest, &bin)?;
@@ -104,10 +110,10 @@ impl Store {
         })
     }
 
-    /// Reads all files of a box and holds them to the sums that were taken when they were unpacked.
+    /// Reads all files of a box and compares them with the sums that were taken when they were unpacked.
     ///
-    /// A box that does not hold is set aside: it stays where it is, but nothing is made from it any more,
-    /// and adding it again puts a whole one in its place.
+    /// A damaged box is set aside: its files stay, but no machine is made from it any more,
+    /// and adding it again replaces it.
     ///
     /// # Errors
     /// [`Kind::BoxNotFound`], [`Kind::Io`], [`Kind::Interrupted`]; what is wrong with the box is no error.
@@ -144,14 +150,12 @@ impl Store {
                 Err(source) => return Err(Error::io("read", &path, &source)),
             }
             let before = verified.bytes;
-            let mut part = |at: Progress| {
-                (task.progress)(Progress { done: before + at.done, total: Some(total), ..at });
-            };
-            let found = digest::of_file(&path, &mut Task { cancel: task.cancel, progress: &mut part })?;
+            let cancel = task.cancel;
+            let found = digest::of_file(&path, cancel, |done, _| task.report_checked(before + done, total))?;
             verified.files += 1;
             verified.bytes += sum.size;
             if found != sum.sha256 {
-                verified.problems.push(format!("{name} is not what it was: its sha256 is {found}"));
+                verified.problems.push(format!("{name} has changed: its sha256 is {found}"));
             }
         }
         for name in names_in(&files)?.difference(&manifest.files.keys().cloned().collect()) {
@@ -164,8 +168,8 @@ impl Store {
         Ok(verified)
     }
 
-    /// What lies about in the store and belongs to nothing, by name, once what killed commands left has
-    /// been removed. Whoever put it there, it was not `lab`.
+    /// The names of files in the store that belong to no box, after the leftovers of killed commands have
+    /// been removed. `lab` did not put them there.
     pub fn strays(&self) -> Result<Vec<String>> {
         let root = self.layout.root();
         if !root.exists() {
@@ -184,7 +188,7 @@ impl Store {
 
     /// The bytes that a box takes up on the disk.
     pub fn on_disk(&self, digest: &str) -> u64 {
-        room::used(&self.layout.box_dir(digest))
+        disk_space::used(&self.layout.box_dir(digest))
     }
 
     /// The box of a digest, whatever it is called; `None` where it is not there.

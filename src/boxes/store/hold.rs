@@ -1,21 +1,20 @@
-//! Who is using a box at this moment, so that nobody removes it under their hands.
+//! Locks that keep a box in the store while a command uses it.
 //!
-//! A machine that stands in a lab's state keeps its box. Between the moment in which a command has found
-//! the box and that in which the machine stands there, a lock does: whoever takes a box shares it, whoever
-//! removes one has it alone. It is the operating system's, so that a killed command holds nothing.
+//! A machine in a lab's state keeps its box. Between the moment in which a command has found
+//! the box and the moment in which the machine is in the state, a lock keeps it: commands that use a box share
+//! the lock, a command that removes the box has it alone. The operating system frees it when a command is killed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use super::{Store, TURN};
+use super::base::{Store, TURN};
 use crate::boxes::lock;
 use crate::boxes::progress::Task;
-use crate::boxes::temp;
 use crate::error::{Error, Kind, Result};
-use crate::flock;
+use crate::{atomic, flock};
 
-/// Keeps a box in the store until it is dropped.
+/// Keeps a box in the store until this is dropped.
 #[derive(Debug)]
 pub struct Hold(#[expect(dead_code, reason = "a lock is held by its file")] File);
 
@@ -24,32 +23,32 @@ pub struct Hold(#[expect(dead_code, reason = "a lock is held by its file")] File
 pub struct Claim(#[expect(dead_code, reason = "a lock is held by its file")] File);
 
 impl Store {
-    /// Keeps the box of `digest` for the command that works in `dir`. Whether it is there is to be looked at
-    /// afterwards: whoever was waited for may have removed it.
+    /// Keeps the box of `digest` for the command that works in `dir`. The caller looks afterwards whether the box is
+    /// there: the command that was waited for may have removed it.
     pub(super) fn hold(&self, digest: &str, dir: &Path, task: &Task<'_>) -> Result<Hold> {
         let path = self.layout.key_lock(digest);
-        temp::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
+        atomic::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
         let file = flock::open(&path)?;
-        // What the lock says of its holders is for people. The last one out did not clean up.
+        // The file lists its holders, for people. Remove the names of holders that have ended.
         if flock::try_lock(&file, &path)? {
             let _ = file.set_len(0);
             let _ = file.unlock();
         }
         let line = format!("process {} in {}\n", std::process::id(), dir.display());
-        // Before the lock is taken: Windows lets nobody write to what is shared.
+        // Written before the lock is taken: Windows lets nobody write to a shared file.
         let appended = OpenOptions::new().append(true).open(&path);
         let _ = appended.and_then(|mut file| file.write_all(line.as_bytes()));
         lock::share(&file, &path, TURN, task.cancel)?;
         Ok(Hold(file))
     }
 
-    /// The box of `digest` for oneself alone, to remove what is there of it.
+    /// The box of `digest` for this command alone, to remove it.
     ///
     /// # Errors
-    /// [`Kind::BoxInUse`] at once where a command is taking it, naming that.
+    /// [`Kind::BoxInUse`] at once where another command uses it; the error names that command.
     pub fn claim(&self, digest: &str) -> Result<Claim> {
         let path = self.layout.key_lock(digest);
-        temp::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
+        atomic::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
         let file = flock::open(&path)?;
         if flock::try_lock(&file, &path)? {
             return Ok(Claim(file));

@@ -1,37 +1,39 @@
-//! Downloads that were begun and not finished.
+//! Unfinished downloads.
 
 use std::time::Duration;
 
-use super::Store;
+use super::base::Store;
+use crate::boxes::address::without_credentials;
 use crate::boxes::download::partial;
-use crate::boxes::{Source, room, temp};
+use crate::boxes::temp;
 use crate::error::Result;
 use crate::flock;
+use crate::{atomic, disk_space};
 
-/// A download that has not gone on for so long is taken for given up.
+/// A download that has not continued for so long counts as given up.
 const GIVEN_UP: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// A download that was begun and not finished, and that nobody is working on.
+/// An unfinished download that no command works on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
     /// The name of its folder.
     pub key: String,
-    /// What it is of, without name and password; `None` where it does not say, and cannot be gone on with.
+    /// Its address, without name and password; `None` where no note says it, and nothing can continue it.
     pub source: Option<String>,
     /// The bytes that it takes up on the disk.
     pub bytes: u64,
-    /// Whether it can go on and may well do so: it stopped in the last three days.
+    /// Whether it can continue and probably will: it stopped in the last three days.
     pub is_fresh: bool,
 }
 
 impl Store {
-    /// The downloads that were begun and not finished, but for those that somebody is working on.
+    /// The unfinished downloads, without those that another command works on.
     pub fn leftovers(&self) -> Result<Vec<Leftover>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(self.layout.partials()).into_iter().flatten().flatten() {
             let (dir, key) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
             let path = self.layout.key_lock(&key);
-            temp::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
+            atomic::create_dirs(path.parent().unwrap_or(self.layout.root()))?;
             if !flock::try_lock(&flock::open(&path)?, &path)? {
                 continue;
             }
@@ -40,15 +42,15 @@ impl Store {
             found.push(Leftover {
                 key,
                 is_fresh: source.is_some() && is_young,
-                source: source.map(|url| Source::Url(url).public()),
-                bytes: room::used(&dir),
+                source: source.map(|url| without_credentials(&url)),
+                bytes: disk_space::used(&dir),
             });
         }
         found.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(found)
     }
 
-    /// Removes what is there of a download; `false` where somebody has gone on with it.
+    /// Removes an unfinished download; `false` where another command works on it.
     pub fn discard(&self, leftover: &Leftover) -> Result<bool> {
         temp::discard_partial(&self.layout, &leftover.key)
     }
@@ -89,7 +91,7 @@ mod tests {
         std::fs::copy(given_up.join("note.json"), foreign.join("note.json")).unwrap();
         let busy = begun("http://x/busy.box", 9);
         let path = store.layout.source_lock("http://x/busy.box");
-        temp::create_dirs(path.parent().unwrap()).unwrap();
+        atomic::create_dirs(path.parent().unwrap()).unwrap();
         let lock = flock::open(&path).unwrap();
         assert!(flock::try_lock(&lock, &path).unwrap());
 

@@ -7,8 +7,9 @@ use super::{Add, Resolved, Wanted};
 use crate::boxes::box_server::{BoxServer, Reply, tag};
 use crate::boxes::pins::Pin;
 use crate::boxes::versions::Constraint;
-use crate::boxes::{Progress, Task, digest};
+use crate::boxes::{Progress, Task};
 use crate::cancel::Cancel;
+use crate::digest;
 use crate::error::{Kind, Result};
 
 /// A registry with one box, `bento/x`, in versions whose bytes are the version's name.
@@ -46,7 +47,7 @@ impl Registry {
     /// A fixture whose registry this is.
     fn fixture(&self) -> Fixture {
         let mut fixture = Fixture::new();
-        fixture.store.registry = self.server.url("");
+        fixture.store.registry = self.server.url("").into();
         fixture
     }
 
@@ -370,4 +371,44 @@ fn an_update_asks_again_and_downloads_only_what_changed() {
     assert_eq!(server.requests().len(), 5);
     assert_eq!(resolve(&fixture, &wanted).unwrap().image.digest, of("two"));
     fixture.assert_tidy(2);
+}
+
+#[test]
+fn a_registry_that_is_gone_says_what_to_do_and_the_distributions_image_is_had_without_it() {
+    for status in [404, 410] {
+        let registry = BoxServer::start(move |_, _| Reply::status(status));
+        let mut fixture = Fixture::new();
+        fixture.store.registry = registry.url("").into();
+        let error = resolve(&fixture, &Wanted::new("bento/x", &fixture.lab)).unwrap_err();
+        assert_eq!(error.kind(), Kind::BoxNotFound);
+        let hints = error.hints().join("\n");
+        assert!(
+            hints.contains("lab box add bento/x FILE") && hints.contains("debian-12"),
+            "{status} {error:?}"
+        );
+        if status == 410 {
+            assert!(error.details().join("\n").contains("31 December 2026"), "{error:?}");
+        }
+        // The catalogue's own entries, with nobody at the addresses of their images but a bad gateway.
+        let images = BoxServer::start(|_, request| match request.path.as_str() {
+            "/image.qcow2" => Reply::file(&crate::boxes::disk::tests::qcow2(), request),
+            _ => Reply::status(404),
+        });
+        let entry = |url: &str| {
+            catalogue(
+                &fixture,
+                &format!(
+                    r#"{{"url":"{url}","format":"cloud-image","sha256":"{}"}},
+                       {{"registry":"bento/x","format":"vagrant-box"}}"#,
+                    digest::of_bytes(&crate::boxes::disk::tests::qcow2())
+                ),
+            )
+        };
+        let error = resolve_ours(&fixture, &entry(&images.url("/gone.qcow2"))).unwrap_err();
+        assert_eq!((error.kind(), error.details().len()), (Kind::Download, 2), "{error:?}");
+        assert_eq!(error.hints(), ["ask the teacher"]);
+        let found = resolve_ours(&fixture, &entry(&images.url("/image.qcow2"))).unwrap();
+        let hardware = crate::boxes::Hardware::of_cloud_image(crate::boxes::Arch::X86_64);
+        assert_eq!((found.image.hardware, found.image.login.seeded), (hardware, true));
+    }
 }

@@ -1,14 +1,22 @@
 use std::fs::File;
 use std::path::PathBuf;
 
+use std::time::Duration;
+
 use super::*;
+use crate::boxes::BoxImage;
 use crate::boxes::archive::tests::{gzip, tar};
 use crate::boxes::box_server::{BoxServer, Reply};
+use crate::boxes::checksum::Expected;
 use crate::boxes::disk::tests::{DESCRIPTOR, qcow2, vmdk};
 use crate::boxes::download::tests::SHORT;
 use crate::boxes::ovf::tests::SATA;
+use crate::boxes::progress::{Phase, Task};
+use crate::boxes::source::Source;
 use crate::boxes::{Progress, manifest::Format};
 use crate::cancel::Cancel;
+use crate::digest;
+use crate::error::{Kind, Result};
 
 /// A home with a store, and a folder beside it with a box in it.
 pub(in crate::boxes) struct Fixture {
@@ -36,7 +44,7 @@ impl Fixture {
         std::fs::create_dir(&lab).unwrap();
         std::fs::write(lab.join("a.box"), a_box("a")).unwrap();
         // Nobody listens at this port.
-        let registry = "http://127.0.0.1:9".to_owned();
+        let registry = "http://127.0.0.1:9".into();
         let store = Store { patience: SHORT, registry, ..Store::open(&home).unwrap() };
         Fixture { _dir: dir, home, lab, store }
     }
@@ -192,19 +200,19 @@ fn an_address_is_downloaded_once() {
     let url = server.url("/a.box");
     let (image, phases) = fixture.resolve(&url).unwrap();
     assert_eq!((image.digest.clone(), image.name.as_str()), (digest::of_bytes(&body), "a"));
-    assert_eq!(phases, [Phase::Downloading, Phase::Unpacking]);
+    assert_eq!(phases, [Phase::Unprotected, Phase::Downloading, Phase::Unpacking]);
     assert_eq!(fixture.resolve(&url).unwrap(), (image, vec![]));
     assert_eq!(server.requests().len(), 1);
     fixture.assert_tidy(1);
     let wrong = "0".repeat(64);
     let add = Add {
         expected: Expected::sha256(&wrong),
-        ..Add::new(Source::Url(BoxServer::of(a_box("other")).url("/a.box")))
+        ..Add::new(Source::Url(BoxServer::of(a_box("other")).url("/a.box").into()))
     };
     let error = fixture.add(&add).unwrap_err();
     assert_eq!(error.kind(), Kind::Download, "its server is gone: {error}");
     let server = BoxServer::of(a_box("other"));
-    let add = Add { source: Source::Url(server.url("/a.box")), ..add };
+    let add = Add { source: Source::Url(server.url("/a.box").into()), ..add };
     assert_eq!(fixture.add(&add).unwrap_err().kind(), Kind::BoxChecksum);
     fixture.assert_tidy(1);
 }
@@ -388,4 +396,85 @@ fn a_lookup_is_quick() {
     }
     // A generous bound: it is some 0.1 ms.
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_password_in_an_address_is_sent_and_kept_nowhere() {
+    let fixture = Fixture::new();
+    // The server knows "me:hunter2" in base64, and its token.
+    let server = BoxServer::start(|_, request| {
+        let knows = request.header("authorization") == Some("Basic bWU6aHVudGVyMg==");
+        match request.path.as_str() {
+            "/a.box?token=abc" if knows => Reply::file(&a_box("secret"), request),
+            _ => Reply::status(401),
+        }
+    });
+    let url = server.url("/a.box?token=abc").replace("://", "://me:hunter2@");
+    let task = &mut Task { cancel: &Cancel::new(), progress: &mut |_| {} };
+    let found = fixture.store.resolve(&Wanted::new(&url, &fixture.lab), task).unwrap();
+    // What was had so is known without the password, too.
+    let shown = server.url("/a.box?token=…");
+    assert_eq!((found.pin.name.as_str(), found.pin.source.as_str()), (shown.as_str(), shown.as_str()));
+    let mut pins = crate::boxes::Pins::default();
+    pins.set(found.pin.clone());
+    assert_eq!(pins.get(&url, None), Some(&found.pin));
+    assert_eq!(server.requests().len(), 1);
+    let said = format!("{found:?}");
+    let error = fixture.resolve(&server.url("/b.box?token=abc").replace("://", "://me:wrong@")).unwrap_err();
+    assert!(error.hints()[0].contains("NAME:PASSWORD@"), "{error:?}");
+    let mut all = vec![said, format!("{error:?}")];
+    let mut folders = vec![fixture.home.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                all.push(String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()).into_owned());
+            }
+        }
+    }
+    for text in all {
+        for secret in ["hunter2", "wrong", "abc", "bWU6"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+}
+
+#[test]
+fn what_could_be_forged_on_the_way_is_said() {
+    let server = BoxServer::of(a_box("net"));
+    let phases = |expected: Expected| {
+        let (fixture, mut phases) = (Fixture::new(), Vec::new());
+        let add = Add { expected, ..Add::new(Source::Url(server.url("/a.box").into())) };
+        let mut progress = |at: Progress| phases.push(at.phase);
+        let task = &mut Task { cancel: &Cancel::new(), progress: &mut progress };
+        let _ = fixture.store.add(&add, task);
+        phases.truncate(2);
+        phases
+    };
+    let weak = crate::boxes::Checksum::new("md5", &"0".repeat(32)).unwrap();
+    let weak = Expected { size: None, sums: vec![weak] };
+    assert_eq!(phases(Expected::default())[0], Phase::Unprotected);
+    assert_eq!(phases(weak), [Phase::WeakChecksum, Phase::Unprotected]);
+    assert_eq!(phases(Expected::sha256(&digest::of_bytes(&a_box("net"))))[0], Phase::Downloading);
+}
+
+#[test]
+fn a_password_that_an_earlier_release_wrote_down_is_not_shown_and_goes() {
+    let fixture = Fixture::new();
+    let server = BoxServer::of(a_box("net"));
+    let url = server.url("/a.box");
+    let image = fixture.resolve(&url).unwrap().0;
+    let (index, manifest) = (
+        fixture.home.join("boxes/index.json"),
+        image.dir.parent().unwrap().join(crate::boxes::layout::MANIFEST),
+    );
+    for path in [&index, &manifest] {
+        let text = std::fs::read_to_string(path).unwrap().replace("http://", "http://me:hunter2@");
+        std::fs::write(path, text).unwrap();
+    }
+    assert_eq!(fixture.store.list().unwrap()[0].manifest.as_ref().unwrap().source, url);
+    assert_eq!(fixture.resolve(&url).unwrap(), (image.clone(), vec![]));
+    fixture.store.give_name("net", &image, false).unwrap();
+    assert!(!std::fs::read_to_string(&index).unwrap().contains("hunter2"));
 }

@@ -46,9 +46,9 @@ impl Args {
         let wanted = Wanted { version: self.box_version.as_ref(), ..Wanted::new(what, &place.app.dir) };
         let source = Source::recognise(what, &place.app.dir);
         let direct = match source.transpose()? {
-            // With a name in front, what follows is where the box is.
+            // The word after a name is a path or an address.
             None if name.is_some() => Some(Source::parse(what, &place.app.dir)?),
-            // What may describe a box rather than be one is looked at first.
+            // A file that may describe a box rather than be a box is read first.
             source => source.filter(|source| !source.may_be_metadata() && wanted.version.is_none()),
         };
         let (called, image) = match direct {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::boxes::human;
+use crate::disk_space::human;
 use crate::error::Result;
 use crate::lab::boxes::shelf::Shelved;
 use crate::ui::{self, table::Table};
@@ -13,8 +13,8 @@ use super::{Place, called, short};
 
 /// List the boxes that are here
 ///
-/// With the labs that use them, and the space that they take up on the disk: the unpacked box and the base
-/// images that machines are made from, each of which is there once for all labs.
+/// Shows the labs that use each box, and its space on the disk: the unpacked box, and the base images that
+/// machines are made from. Each of these is there once for all labs.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {}
 
@@ -52,7 +52,7 @@ impl Args {
                 labs.join(", ").into(),
             ]);
         }
-        ui::print(&table.render());
+        ui.print(&table.render());
         Ok(())
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Args {
     verb: Verb,
 }
 
-/// What each does is said in its own file.
+/// The sub-verbs. Each file says what its sub-verb does.
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Add(add::Args),
@@ -65,7 +65,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The boxes together with what hangs on them.
+    /// The boxes with the labs and base images that need them.
     fn shelf(&self) -> Result<Shelf<'_>> {
         Shelf::new(self.context, self.store)
     }
@@ -76,7 +76,7 @@ fn called(entry: &Entry) -> String {
     if entry.names.is_empty() { "(no name)".to_owned() } else { entry.names.join(", ") }
 }
 
-/// The digest as far as people need it.
+/// The first 12 characters of a digest, for people.
 fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::boxes::human;
+use crate::disk_space::human;
 use crate::error::{Error, Kind, Result};
 use crate::ui;
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::boxes::human;
 use crate::cli::consent::Consent;
+use crate::disk_space::human;
 use crate::error::Result;
 use crate::ui;
 

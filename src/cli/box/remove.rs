@@ -9,7 +9,7 @@ use super::Place;
 
 /// Remove a box that no lab uses
 ///
-/// A box with several names loses this one. With its last name go its files and its base images.
+/// A box with several names loses this name. With its last name, its files and base images are removed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
-use crate::boxes::human;
 use crate::boxes::manifest::Manifest;
+use crate::disk_space::human;
 use crate::error::{Error, Kind, Result};
 use crate::lab::boxes::shelf::Shelved;
+use crate::printable;
 use crate::ui;
 
 use super::{Place, called};
@@ -33,7 +34,7 @@ impl Args {
                 "names": entry.names, "manifest": manifest, "used_by": users, "on_disk": on_disk,
             }));
         } else {
-            ui::print(&describe(&shelved, manifest));
+            place.app.ui.print(&describe(&shelved, manifest));
         }
         Ok(())
     }
@@ -44,7 +45,7 @@ fn describe(Shelved { entry, users, on_disk }: &Shelved, manifest: &Manifest) ->
     let mut text = String::new();
     let mut line = |key: &str, value: &str| {
         // Writing to a String does not fail.
-        let _ = writeln!(text, "{key:<10} {value}");
+        let _ = writeln!(text, "{key:<10} {}", printable::line(value));
     };
     line("box", &called(entry));
     line("sha256", &manifest.sha256);
@@ -79,8 +80,7 @@ fn describe(Shelved { entry, users, on_disk }: &Shelved, manifest: &Manifest) ->
         line("used by", &format!("{} of the lab in {}", user.machine, user.lab.display()));
     }
     for note in &manifest.notes {
-        // What a box's makers wrote does not get to move the cursor.
-        line("note", &note.escape_debug().to_string().replace("\\\"", "\""));
+        line("note", note);
     }
     text
 }

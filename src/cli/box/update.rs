@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::boxes::{Pin, human};
+use crate::boxes::Pin;
+use crate::disk_space::human;
 use crate::error::Result;
 use crate::lab::boxes::supply::{self, Moved};
 use crate::ui;
@@ -11,9 +12,9 @@ use super::{Place, short};
 
 /// Take the newest boxes that the Labfile allows
 ///
-/// `lab up` holds a lab to the boxes that it was first made from: Labfile.lock says which. This asks the
-/// registry, the catalogue and the files for newer ones, and notes them there. Machines that exist stay as
-/// they are until they are made anew.
+/// `lab up` uses the boxes that are noted in Labfile.lock. This command asks the registry, the catalogue and the
+/// files for newer boxes, and notes those in Labfile.lock. Machines that exist stay as they are until they are
+/// made anew.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,16 +36,16 @@ impl Args {
                     "machines": moved.machines,
                 }));
             } else {
-                place.app.ui.tell(&words(moved));
+                words(moved).iter().for_each(|line| place.app.ui.tell(line));
             }
         }
         Ok(())
     }
 }
 
-fn words(moved: &Moved) -> String {
+fn words(moved: &Moved) -> Vec<String> {
     let name = &moved.name;
-    let mut text = match (&moved.before, &moved.now) {
+    let mut lines = vec![match (&moved.before, &moved.now) {
         (None, Some(now)) => format!("box {name}: {}", described(now)),
         (Some(_), None) => format!("box {name}: no longer in the Labfile"),
         (Some(before), Some(now)) if moved.is_change() => {
@@ -52,15 +53,15 @@ fn words(moved: &Moved) -> String {
         }
         (_, Some(now)) => format!("box {name}: {}, as before", described(now)),
         (None, None) => String::new(),
-    };
+    }];
     if !moved.machines.is_empty() {
         let machines = moved.machines.join(" ");
-        text.push_str(&format!(
-            "\n  made from another one: {} (`lab destroy {machines}` and `lab up` make them anew)",
+        lines.push(format!(
+            "  made from another one: {} (`lab destroy {machines}` and `lab up` make them anew)",
             moved.machines.join(", ")
         ));
     }
-    text
+    lines
 }
 
 fn described(pin: &Pin) -> String {

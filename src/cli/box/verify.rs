@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use crate::boxes::human;
+use crate::disk_space::human;
 use crate::error::{Error, Kind, Result};
-use crate::ui;
+use crate::{printable, ui};
 
 use super::{Place, called, short};
 
-/// Read boxes again and hold them to their checksums
+/// Read boxes again and compare them with their checksums
 ///
-/// Every file of a box has its checksum taken when it is unpacked. A box that does not hold to them any more (a
-/// failing disk, somebody's hand) is set aside: it says so from then on, and adding it again mends it. Base
-/// images are compared with the box that they were made from.
+/// lab notes a checksum for every file of a box when it unpacks the box. A box whose files have changed since (a
+/// failing disk, somebody's hand) is marked as damaged; adding it again mends it. Base images are compared with
+/// the box that they were made from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -36,6 +36,8 @@ impl Args {
         for shelved in &boxes {
             let entry = &shelved.entry;
             let name = format!("{} ({})", called(entry), short(&entry.digest));
+            let print =
+                |words: &str| ui.print(&format!("{}\n", printable::line(&format!("{name}: {words}"))));
             let found = shelf.verify(shelved)?;
             if ui.json {
                 ui::print_json(&json!({
@@ -43,9 +45,9 @@ impl Args {
                     "problems": found.problems,
                 }));
             } else if found.problems.is_empty() {
-                ui::print(&format!("{name}: whole, {} in {} files\n", human(found.bytes), found.files));
+                print(&format!("whole, {} in {} files", human(found.bytes), found.files));
             } else {
-                found.problems.iter().for_each(|problem| ui::print(&format!("{name}: {problem}\n")));
+                found.problems.iter().for_each(|problem| print(problem));
             }
             if !found.problems.is_empty() {
                 damaged.push((

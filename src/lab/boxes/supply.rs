@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::boxes::versions::Constraint;
-use crate::boxes::{BoxImage, Hardware, Hold, Pin, Pins, Resolved, Store, Wanted};
+use crate::boxes::{BoxImage, Hardware, Hold, Pin, Pins, Resolved, Store, Wanted, without_credentials};
 use crate::error::{Error, Kind, Result};
 use crate::labfile::Labfile;
 use crate::labfile::model::Machine;
@@ -12,7 +12,6 @@ use crate::lab::disk::lock::Lock;
 use crate::lab::disk::state::{self, State};
 use crate::lab::opened;
 use crate::lab::{Context, Place};
-use crate::provider::BoxRef;
 
 /// What tells the boxes of a Labfile apart: what it calls one, and the version that it asks for.
 pub type Key = (String, Option<String>);
@@ -41,7 +40,7 @@ impl Images {
 
 /// What a machine asks for.
 fn key(machine: &Machine) -> Key {
-    (machine.image.clone(), machine.box_version.as_ref().map(ToString::to_string))
+    (without_credentials(&machine.image), machine.box_version.as_ref().map(ToString::to_string))
 }
 
 /// The boxes of the machines that do not exist yet. The lab is locked.
@@ -95,14 +94,6 @@ fn get(
     context.with_box(&machine.image, |task| store.resolve(&wanted, task))
 }
 
-/// The box of a machine is not in the store any more.
-pub fn gone(image: &BoxRef) -> Error {
-    let BoxRef { name, digest } = image;
-    Error::new(Kind::BoxNotFound, format!("the box {name}, from which machines were made, is not here any more"))
-        .detail(format!("its file has the sha256 {digest}"))
-        .hint(format!("add the same file again: `lab box add {name} FILE`"))
-}
-
 /// What an update did to what the lab is held to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
@@ -134,7 +125,8 @@ pub fn update(context: &Context<'_>, place: &Place, name: Option<&str>) -> Resul
     if let Some(name) = name
         && !labfile.machines.iter().any(|machine| machine.image == name)
     {
-        let mut names: Vec<&str> = labfile.machines.iter().map(|machine| machine.image.as_str()).collect();
+        let mut names: Vec<String> =
+            labfile.machines.iter().map(|machine| without_credentials(&machine.image)).collect();
         names.sort_unstable();
         names.dedup();
         return Err(Error::new(Kind::BoxNotFound, format!("the Labfile asks for no box called {name}"))

@@ -203,11 +203,6 @@ impl Home {
         self.root.join("labs.json")
     }
 
-    /// Held while [`Home::labs`] is read and written.
-    pub fn labs_lock(&self) -> PathBuf {
-        self.root.join("labs.lock")
-    }
-
     /// What seals the states of labs: 32 random bytes.
     pub fn secret(&self) -> PathBuf {
         self.root.join("secret")
@@ -218,8 +213,8 @@ impl Home {
         self.root.join("ports.json")
     }
 
-    /// Held while [`Home::ports`] is read and written.
-    pub fn ports_lock(&self) -> PathBuf {
+    /// Held while [`Home::labs`] or [`Home::ports`] is written. Its name is from when there were only ports.
+    pub fn registers_lock(&self) -> PathBuf {
         self.root.join("ports.lock")
     }
 }

@@ -15,8 +15,8 @@ use crate::error::{Error, Kind, Result};
 use crate::{flock, nofollow, owner, unlink};
 
 use super::files::LabFiles;
-use super::wait::{TIMEOUT_VARIABLE, Wait, limit};
 use super::state::now;
+use super::wait::{TIMEOUT_VARIABLE, Wait, limit};
 
 /// How long a command waits for the lock unless told otherwise: as long as an `up` may take.
 const TIMEOUT: Duration = Duration::from_secs(600);

@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::nofollow;
+use crate::{nofollow, printable};
 
 use crate::lab::tell::redact;
 
@@ -44,6 +44,7 @@ impl LabLog {
             drop(place);
             let (version, os, arch) =
                 (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+            let command = printable::line(command);
             self.line(&format!("=== {command} (lab {version}, {os}, {arch})"));
         }
     }
@@ -51,6 +52,7 @@ impl LabLog {
     /// Does `work` on a machine, with a line before and one after it.
     pub fn step<T>(&self, machine: &str, step: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let begun = Instant::now();
+        let machine = printable::line(machine);
         self.line(&format!("{machine}: {step}: begun"));
         let result = work();
         let took = begun.elapsed().as_secs_f64();
@@ -72,7 +74,9 @@ impl LabLog {
         });
     }
 
-    /// Appends `text` with the time and our process's number in front; further lines of it are indented.
+    /// Appends `text` with the time and our process's number in front. Further lines of it may be a guest's or a tool's
+    /// words: they are indented behind a bar, so that none can pass for a line of the log, nor for one of another file
+    /// that somebody has made the log a link to.
     pub fn line(&self, text: &str) {
         let place = self.path.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(path) = place.as_deref() {
@@ -95,8 +99,8 @@ fn entry(text: &str) -> String {
     let now = jiff::Zoned::now();
     let mut entry = format!("{} [{}]", now.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z"), std::process::id());
     for (index, line) in redact::secrets(text).lines().enumerate() {
-        entry.push_str(if index == 0 { " " } else { "\n    " });
-        entry.extend(line.chars().map(|c| if c.is_control() { ' ' } else { c }));
+        entry.push_str(if index == 0 { " " } else { "\n    | " });
+        entry.push_str(&printable::line(line));
     }
     entry.push('\n');
     entry
@@ -155,7 +159,27 @@ mod tests {
         assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
         assert!(lines[2].contains("web1: start: failed after"), "{text}");
         assert!(lines[3].ends_with("=== ended with port-taken (exit code 5): port 8080 is taken"), "{text}");
-        assert_eq!(lines[4], "    by nginx");
+        assert_eq!(lines[4], "    | by nginx");
+    }
+
+    #[test]
+    fn nothing_that_is_quoted_makes_a_line_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, path) = log_in(dir.path());
+        let key = "\nssh-ed25519 AAAA evil\n2026-01-01T00:00:00 [1] web1: start: done\r\u{2028}\u{85}";
+        log.begin(&dir.path().join("other.log"), &format!("lab up {key}"));
+        log.begin(&path, &format!("lab up {key}"));
+        let error = Error::new(Kind::BoxChecksum, format!("no sum: {key}")).detail(key).hint(key);
+        let _ = log.step(key, "start", || -> Result<()> { Err(error.clone()) });
+        log.end::<()>(&Err(error), |error| format!("{error}\n{}", error.details().join("\n")));
+        for path in files(&path).iter().chain(&files(&dir.path().join("other.log"))) {
+            let text = std::fs::read_to_string(path).unwrap();
+            assert!(!text.contains(|c| printable::is_tricky(c) && c != '\n'), "{text:?}");
+            for line in text.lines() {
+                let pid = format!("[{}]", std::process::id());
+                assert!(line.starts_with("    | ") || line.contains(&pid), "{line}");
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::labfile::{self, Labfile, LoadError, Loaded};
 
 use super::files::LabFiles;
@@ -39,6 +39,7 @@ impl Place {
                 };
                 Ok(Place { dir, labfile, problems })
             }
+            Err(error) if error.kind() != Kind::NoLabfile => Err(error),
             Err(error) => {
                 let start = std::path::absolute(start).unwrap_or_else(|_| start.to_owned());
                 let left = start.ancestors().find(|dir| LabFiles::beside(dir).state().is_file());

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, FolderId};
 use super::files::{Home, LabFiles};
-use super::register::Register;
+use super::register::{self, Register};
 use super::wait::Wait;
 use crate::error::{Error, Kind, Result};
 use crate::provider::Claims;
-use crate::{atomic, versioned};
+use crate::versioned;
 
 /// Where ssh ports are taken from: Vagrant's range first, on to a class's worth of machines.
 pub const SSH_RANGE: RangeInclusive<u16> = 2200..=2999;
@@ -189,16 +189,12 @@ impl<'a> Ports<'a> {
 
     /// Reads the register, lets `work` change it, and writes it, under its lock, which is held for milliseconds.
     fn with_register<T>(&self, work: impl FnOnce(&mut Open<'_>) -> Result<T>) -> Result<T> {
-        self.home.make()?;
-        let register = Register::of(&self.home, self.wait);
+        let _lock = register::lock(&self.home, self.wait)?;
         // Before the claims of the release before are written anew, without what they say of labs.
-        register.begin()?;
-        let _lock = self.wait.for_register(&self.home.ports_lock(), "the register of ports")?;
+        let labs = register::begin_locked(&self.home)?;
         let path = self.home.ports();
-        atomic::sweep(&path);
         let (version, before) = read(&path)?;
         let mut claims = before.clone();
-        let labs = register.labs()?;
         let is_known = |claim: &Claim| labs.iter().any(|entry| entry.lab_id == claim.lab_id);
         claims.retain(|claim| claim.lab_id == self.lab_id || is_known(claim));
         let result = work(&mut Open { claims: &mut claims, labs });
@@ -385,13 +381,16 @@ mod tests {
         }
         let class = Class::new();
         class.lab("a");
-        let lock = crate::flock::open(&class.home.ports_lock()).unwrap();
+        let lock = crate::flock::open(&class.home.registers_lock()).unwrap();
         lock.lock().unwrap();
         let heard = Heard(Default::default(), class.cancel.clone());
         let wait = Wait { cancel: &class.cancel, sink: &heard };
         let error = Ports::of(&class.home, "a", wait).release_all().unwrap_err();
         assert_eq!(error.kind(), Kind::Interrupted);
         let heard = heard.0.into_inner().unwrap();
-        assert_eq!(heard, ["another program has the register of ports locked; waiting for it to end"]);
+        assert_eq!(
+            heard,
+            ["another program has the register of labs and ports locked; waiting for it to end"]
+        );
     }
 }

@@ -120,33 +120,43 @@ impl<'a> Register<'a> {
         Ok(labs(&self.home)?.into_iter().flat_map(users).collect())
     }
 
-    /// Makes the register where there is none, from what the release before left. After that, that is not looked at.
-    ///
-    /// # Errors
-    /// Those of [`Register::enter`].
-    pub(super) fn begin(&self) -> Result<()> {
-        if self.home.labs().exists() { Ok(()) } else { self.change(|_| {}) }
-    }
-
     /// Reads the register, lets `work` change it, and writes it, under its lock.
     fn change(&self, work: impl FnOnce(&mut Vec<Entry>)) -> Result<()> {
-        let _lock = self.lock()?;
-        atomic::sweep(&self.home.labs());
-        let before = labs(&self.home)?;
-        let mut after = before.clone();
-        work(&mut after);
-        after.sort_by(|a, b| (&a.dir, &a.lab_id).cmp(&(&b.dir, &b.lab_id)));
-        if after != before || !self.home.labs().exists() {
-            versioned::write(&self.home.labs(), &Labs { version: VERSION, labs: after })?;
-        }
-        Ok(())
+        let _lock = lock(&self.home, self.wait)?;
+        change_locked(&self.home, work)
     }
+}
 
-    fn lock(&self) -> Result<File> {
-        self.home.make()?;
-        let lock = self.wait.for_register(&self.home.labs_lock(), "the register of labs")?;
-        Ok(lock)
+/// Takes the lock of both registers; it is held until the file is dropped. What killed writers left goes.
+///
+/// # Errors
+/// [`Kind::LabLocked`], [`Kind::Interrupted`], [`Kind::Io`].
+pub(super) fn lock(home: &Home, wait: Wait<'_>) -> Result<File> {
+    home.make()?;
+    let lock = wait.for_register(&home.registers_lock(), "the register of labs and ports")?;
+    // Whoever writes a register holds this lock.
+    atomic::sweep(home.root());
+    Ok(lock)
+}
+
+/// Makes the register where there is none, from what the release before left; after that, that is not looked at. The
+/// lock is held. Returns all labs.
+pub(super) fn begin_locked(home: &Home) -> Result<Vec<Entry>> {
+    if !home.labs().exists() {
+        change_locked(home, |_| {})?;
     }
+    labs(home)
+}
+
+fn change_locked(home: &Home, work: impl FnOnce(&mut Vec<Entry>)) -> Result<()> {
+    let before = labs(home)?;
+    let mut after = before.clone();
+    work(&mut after);
+    after.sort_by(|a, b| (&a.dir, &a.lab_id).cmp(&(&b.dir, &b.lab_id)));
+    if after != before || !home.labs().exists() {
+        versioned::write(&home.labs(), &Labs { version: VERSION, labs: after })?;
+    }
+    Ok(())
 }
 
 fn labs(home: &Home) -> Result<Vec<Entry>> {

@@ -251,7 +251,7 @@ fn labs_of_the_release_before_are_taken_over_once() {
     let entry = is_ours(class.find(&there));
     assert_eq!((entry.provider.as_str(), entry.machines["web1"].digest.as_str()), ("qemu", "d"));
     assert_eq!(entry.own["run_dir"], "/tmp/lab-0/x");
-    class.register().begin().unwrap();
+    super::register::begin_locked(&class.home).unwrap();
     let ids: Vec<String> = class.register().labs().unwrap().into_iter().map(|lab| lab.lab_id).collect();
     assert_eq!(ids, ["b", "a"]);
     // The stick comes back: known by its place, once.

@@ -10,10 +10,12 @@ use serde_json::Value;
 
 use super::files::Home;
 use crate::error::{Error, Kind, Result};
-use crate::{nofollow, versioned};
+use crate::{atomic, nofollow, versioned};
 
 /// The length of the secret, in bytes: that of the digest, as RFC 2104 recommends.
 const LENGTH: usize = 32;
+/// How often the secret is written before it is given up.
+const TRIES: usize = 5;
 /// The field of a state file that has the seal of the others.
 const FIELD: &str = "seal";
 
@@ -107,11 +109,17 @@ fn make(home: &Home) -> Result<hmac::Key> {
     })
 }
 
-/// Writes a file of mode 0600 whole, where there is none yet.
+/// Writes a file of mode 0600 whole, where there is none yet. Whoever has the registers' lock sweeps what killed writers
+/// left, and may take this one's for it: then it is written again.
 fn put_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    match crate::atomic::write_new(path, bytes) {
-        Err(error) if error.kind() == Kind::FileExists => Ok(()),
-        written => written,
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match atomic::write_new(path, bytes) {
+            Err(error) if error.kind() == Kind::FileExists => return Ok(()),
+            Err(error) if error.kind() == Kind::Io && tries < TRIES => {}
+            written => return written,
+        }
     }
 }
 

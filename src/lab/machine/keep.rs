@@ -83,9 +83,7 @@ impl Handle<'_> {
     /// [`Kind::WrongState`] where there is none of that name; the provider's.
     pub fn delete(self, snapshots: &dyn Snapshots, snapshot: &str) -> Result<()> {
         let spec = self.spec()?;
-        self.doing(Phase::DeletingSnapshot, || {
-            snapshots.delete(&spec, snapshot, &self.lab.context.cancel)
-        })?;
+        self.doing(Phase::DeletingSnapshot, || snapshots.delete(&spec, snapshot, &self.lab.context.cancel))?;
         self.update(|record| record.snapshots.remove(snapshot)).map(drop)
     }
 

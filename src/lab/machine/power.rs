@@ -46,7 +46,8 @@ impl Handle<'_> {
             self.cut_power()?;
             state = self.power()?;
         }
-        if matches!(state, PowerState::Running | PowerState::Paused) && self.record()?.readiness.is_halting() {
+        if matches!(state, PowerState::Running | PowerState::Paused) && self.record()?.readiness.is_halting()
+        {
             // A `halt` was killed or stopped, and the guest may be going down: to its end, then up again.
             self.shut_down(state)?;
             state = PowerState::Off;
@@ -133,7 +134,9 @@ impl Handle<'_> {
     pub fn cut_power(self) -> Result<()> {
         let lab = self.lab;
         let spec = self.spec()?;
-        lab.context.log.step(self.name, "cut the power", || lab.provider.power_off(&spec, &lab.context.cancel))
+        lab.context
+            .log
+            .step(self.name, "cut the power", || lab.provider.power_off(&spec, &lab.context.cancel))
     }
 
     /// Forgets the machine's host key.

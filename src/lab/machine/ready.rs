@@ -10,9 +10,9 @@ use super::Handle;
 use super::records::hardware_for;
 use super::session::Work;
 use super::steps::{self, Planned};
+use crate::lab::crew::Turn;
 use crate::lab::disk::state::Record;
 use crate::lab::tell::event::{Outcome, Phase};
-use crate::lab::crew::Turn;
 
 /// How far a machine is to be brought.
 #[derive(Debug, Clone, Copy)]
@@ -129,9 +129,8 @@ impl Handle<'_> {
     }
 
     fn tell_of_changes(self, machine: &Machine, all: &[Planned], record: &Record) {
-        for step in steps::changed(all, &record.readiness) {
-            let text = format!("{step} has changed since it ran");
-            self.warn(text, format!("`lab provision {}` runs it again", self.name));
+        for planned in steps::changed(all, &record.readiness) {
+            self.warn(planned.has_changed(), format!("`lab provision {}` does it again", self.name));
         }
         let wanted = hardware_for(machine, &record.box_hardware);
         let auto_ports = machine.forwards.iter().any(|forward| forward.auto);

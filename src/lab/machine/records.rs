@@ -93,7 +93,10 @@ impl Handle<'_> {
                 Err(error) if forward.auto && error.kind() == Kind::PortTaken => {
                     let range = forward.host..=forward.host.saturating_add(999);
                     let host = ports.claim_one_of(range, Purpose::Forward, Some(self.name))?;
-                    self.note(format!("port {} is taken: {host} leads to port {}", forward.host, forward.guest));
+                    self.note(format!(
+                        "port {} is taken: {host} leads to port {}",
+                        forward.host, forward.guest
+                    ));
                     host
                 }
                 Err(error) => return Err(error.of(self.name)),

@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::guest::provision::{Action, Step};
+use crate::guest::contents;
+use crate::guest::step::{Action, Step};
 use crate::labfile::model::{Machine, Provisioner, Script};
 
 use crate::lab::disk::state::Readiness;
+
+/// What the digest of a copy begins with. Those of older releases have nothing in front: they say nothing of contents.
+const COPY: &str = "contents:";
 
 /// A [`Step`] with what decides whether it is to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
     /// The step.
     pub step: Step,
-    /// Digest of what would be run; unchanged text, arguments and environment give the same.
+    /// Digest of what would be run (text, arguments, environment) or copied; empty where it cannot be told.
     pub digest: String,
     /// Done on every boot rather than once.
     pub always: bool,
@@ -39,7 +43,9 @@ pub fn plan(machine: &Machine) -> Result<Vec<Planned>> {
     let mut steps = Vec::new();
     for copy in &machine.copies {
         steps.push(Planned {
-            digest: digest([b"copy".as_slice(), copy.from.to_string_lossy().as_bytes(), copy.to.as_bytes()]),
+            digest: contents::digest(&copy.from)
+                .map(|held| format!("{COPY}{}", digest([held.as_bytes(), copy.to.as_bytes()])))
+                .unwrap_or_default(),
             step: Step {
                 id: id("copy", &copy.to),
                 name: format!("copy to {}", copy.to),
@@ -92,12 +98,33 @@ pub fn pending<'a>(steps: &'a [Planned], readiness: &Readiness) -> Vec<&'a Plann
     steps.iter().filter(due).collect()
 }
 
-/// Names of steps that were done with another text than the Labfile has now.
-pub fn changed<'a>(steps: &'a [Planned], readiness: &Readiness) -> Vec<&'a str> {
+/// Steps that were done with another text, or other files, than the Labfile has now.
+pub fn changed<'a>(steps: &'a [Planned], readiness: &Readiness) -> Vec<&'a Planned> {
     let differs = |planned: &&Planned| {
-        readiness.done(&planned.step.id).is_some_and(|done| done.digest != planned.digest)
+        let comparable =
+            |done: &str| !planned.is_copy() || (planned.digest.starts_with(COPY) && done.starts_with(COPY));
+        readiness
+            .done(&planned.step.id)
+            .is_some_and(|done| done.digest != planned.digest && comparable(&done.digest))
     };
-    steps.iter().filter(differs).map(|planned| planned.step.name.as_str()).collect()
+    steps.iter().filter(differs).collect()
+}
+
+impl Planned {
+    fn is_copy(&self) -> bool {
+        matches!(self.step.action, Action::Copy { .. })
+    }
+
+    /// That it is not any more what was done, in a sentence without a full stop.
+    pub fn has_changed(&self) -> String {
+        match &self.step.action {
+            Action::Copy { from, to } => {
+                let name = from.file_name().unwrap_or(from.as_os_str()).to_string_lossy();
+                format!("{name} has changed since it was copied to {to}")
+            }
+            Action::Script { .. } => format!("{} has changed since it ran", self.step.name),
+        }
+    }
 }
 
 /// `name` in lower-case letters, digits and single dashes, 48 bytes at most.

@@ -8,5 +8,6 @@ pub mod bugreport;
 pub mod event;
 pub mod graph;
 pub mod hosts;
+pub mod outline;
 pub mod redact;
 pub mod status;

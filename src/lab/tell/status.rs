@@ -134,7 +134,10 @@ impl Lab<'_> {
         let changed = match (readiness, machine) {
             (Some(readiness), Some(machine)) => {
                 let steps = steps::plan(machine).unwrap_or_default();
-                steps::changed(&steps, readiness).into_iter().map(str::to_owned).collect()
+                steps::changed(&steps, readiness)
+                    .into_iter()
+                    .map(|planned| planned.step.name.clone())
+                    .collect()
             }
             _ => Vec::new(),
         };

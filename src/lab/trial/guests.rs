@@ -12,8 +12,10 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::guest::check::{Answer, Probe};
 use crate::guest::keys::LabKey;
-use crate::guest::provision::{Step, StepEvent};
+use crate::guest::restart::After;
+use crate::guest::session::{Done, Ended};
 use crate::guest::setup::Identity;
+use crate::guest::step::{Step, StepEvent};
 use crate::guest::{Access, Guests};
 use crate::process::Stream;
 use crate::provider::fake::{Machine, Things, World};
@@ -202,8 +204,9 @@ impl Guests for FakeGuests {
         steps: &[Step],
         cancel: &Cancel,
         on_event: &mut dyn FnMut(StepEvent<'_>),
-    ) -> Result<bool> {
+    ) -> Result<Ended> {
         let by_own_key = self.login(access, cancel)?;
+        on_event(StepEvent::Entered { boot: "fake" });
         if let Some(identity) = identity {
             on_event(StepEvent::SettingUp);
             self.inside("set_up", access, Some(cancel), |machine| {
@@ -234,7 +237,23 @@ impl Guests for FakeGuests {
             self.step(access, step, cancel)?;
             on_event(StepEvent::Finished { index, took: Duration::from_secs(1) });
         }
-        Ok(by_own_key)
+        Ok(Ended::Well(Done { secured: by_own_key, login: None }))
+    }
+
+    fn prove_login(&self, access: &Access, cancel: &Cancel) -> Result<()> {
+        self.login(access, cancel).map(drop)
+    }
+
+    fn after_break(
+        &self,
+        _: &Access,
+        _: &str,
+        _: Option<&str>,
+        _: Duration,
+        _: &Cancel,
+        _: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<After> {
+        unreachable!("no session with these guests breaks")
     }
 
     fn answers(&self, access: &Access, probes: &[Probe<'_>], cancel: &Cancel) -> Result<Vec<Option<Answer>>> {

@@ -73,7 +73,8 @@ impl Lab<'_> {
             .iter()
             .map(|check| Probe { script: &check.run, root: check.root, timeout: check.timeout })
             .collect();
-        let answers = self.ssh(machine)
+        let answers = self
+            .ssh(machine)
             .and_then(|access| self.context.guests.answers(&access, &probes, &self.context.cancel));
         let (answers, why) = match answers {
             Ok(answers) => (answers, format!("the connection to {machine} ended before it")),

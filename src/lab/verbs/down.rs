@@ -7,11 +7,11 @@ use crate::provider::PowerState;
 
 use super::each::alone;
 use crate::lab::choose;
-use crate::lab::disk::{Found, remove};
-use crate::lab::opened;
 use crate::lab::disk::lock::Lock;
 use crate::lab::disk::ports::{Ports, Purpose};
 use crate::lab::disk::state;
+use crate::lab::disk::{Found, remove};
+use crate::lab::opened;
 use crate::lab::tell::event::{Event, Outcome, Phase};
 use crate::lab::{Context, Lab, Place, Report};
 

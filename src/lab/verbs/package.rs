@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::boxes::manifest::Format;
 use crate::boxes::package::{Package, Packed};
-use crate::boxes::{Store, Task, human, used};
+use crate::boxes::{Store, Task};
+use crate::disk_space::{self, human, used};
 use crate::error::{Error, Kind, Result};
 use crate::provider::{DiskForm, PowerState};
 
@@ -61,13 +62,14 @@ impl Lab<'_> {
         let disk = workspace.path().join(file);
         self.context.log.step(&name, "package", || {
             let what = format!("{name}: reading its disk");
-            let mac = self.provider.export_disk(&spec, &disk, form, &self.context.cancel, &mut |fraction| {
-                self.context.sink.emit(Event::Progress {
-                    what: what.clone(),
-                    fraction: Some(fraction),
-                    bytes: None,
-                });
-            })?;
+            let mac =
+                self.provider.export_disk(&spec, &disk, form, &self.context.cancel, &mut |fraction| {
+                    self.context.sink.emit(Event::Progress {
+                        what: what.clone(),
+                        fraction: Some(fraction),
+                        bytes: None,
+                    });
+                })?;
             self.context.sink.emit(Event::ProgressEnd { what });
             self.context
                 .with_box(&name, |task: &mut Task<'_>| package(mac).write(&disk, workspace.path(), to, task))
@@ -79,7 +81,7 @@ impl Lab<'_> {
         let bases = self.provider.bases()?;
         let base = bases.iter().find(|base| base.digest == digest).map_or(0, |base| base.on_disk);
         let needed = (used(machine) + base) * COPIES;
-        crate::boxes::check_room(workspace, needed, "the box").map_err(|error| {
+        disk_space::check(workspace, needed, "the box").map_err(|error| {
             error.detail(format!("the machine's disk has {} with its base image", human(needed / COPIES)))
         })
     }

@@ -1,9 +1,10 @@
 //! Using machines that run: provisioners, commands, files, logs.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::error::{Error, Kind, Result};
-use crate::guest::{Access, copy};
+use crate::guest::{Access, copy, exec};
 use crate::process::{Cmd, Stream};
 use crate::provider::{Console, PowerState, Reach};
 
@@ -35,7 +36,8 @@ impl Lab<'_> {
         let job = |name: &String| Job { machine: name.clone(), after: after(name).unwrap_or_default() };
         let jobs: Vec<Job> = names.iter().map(job).collect();
         Ok(self.for_each(&jobs, limit.unwrap_or(jobs.len()), &|machine, turn| {
-            let state = names.iter().position(|known| known == machine.name).and_then(|place| states.get(place));
+            let state =
+                names.iter().position(|known| known == machine.name).and_then(|place| states.get(place));
             let state = machine.settled(state.copied().unwrap_or(PowerState::Absent))?;
             self.must_be_reachable(machine, state)?;
             let mut wanted = steps::plan(machine.wanted()?)?;
@@ -132,9 +134,7 @@ impl Lab<'_> {
                 .zip(&accesses)
                 .map(|(name, access)| {
                     scope.spawn(move || {
-                        let ssh = remote(access.batch(), command);
-                        let status = ssh.lines(cancel, |stream, line| on_line(name, stream, line))?;
-                        Ok(status.code().unwrap_or(255))
+                        exec::run(access, command, cancel, &mut |stream, line| on_line(name, stream, line))
                     })
                 })
                 .collect();
@@ -176,17 +176,19 @@ impl Lab<'_> {
 pub enum Spot {
     /// On this computer.
     Host(PathBuf),
-    /// In a machine.
-    Guest(String, String),
+    /// In a machine, where a path is bytes.
+    Guest(String, Vec<u8>),
 }
 
 impl Spot {
     /// Reads `MACHINE:PATH` or `PATH`. A colon behind a slash belongs to the path; on Windows also one
     /// behind a single letter, which is a drive.
-    pub fn parse(text: &str) -> Self {
-        match text.split_once(':') {
-            Some((machine, path)) if !machine.contains(['/', '\\']) && !is_drive(machine) => {
-                Spot::Guest(machine.to_owned(), path.to_owned())
+    pub fn parse(text: &OsStr) -> Self {
+        let bytes = text.as_encoded_bytes();
+        let colon = bytes.iter().position(|byte| *byte == b':').unwrap_or(0);
+        match str::from_utf8(&bytes[..colon]) {
+            Ok(machine) if colon > 0 && !machine.contains(['/', '\\']) && !is_drive(machine) => {
+                Spot::Guest(machine.to_owned(), bytes[colon + 1..].to_vec())
             }
             _ => Spot::Host(PathBuf::from(text)),
         }
@@ -216,10 +218,11 @@ mod tests {
 
     #[test]
     fn spots_are_told_apart() {
-        assert_eq!(Spot::parse("web1:/etc/hosts"), Spot::Guest("web1".into(), "/etc/hosts".into()));
-        assert_eq!(Spot::parse("web1:"), Spot::Guest("web1".into(), String::new()));
-        for path in ["notes.txt", "./a:b", "/a:b"] {
-            assert_eq!(Spot::parse(path), Spot::Host(path.into()), "{path}");
+        let parse = |text: &str| Spot::parse(text.as_ref());
+        assert_eq!(parse("web1:/etc/hosts"), Spot::Guest("web1".into(), "/etc/hosts".into()));
+        assert_eq!(parse("web1:"), Spot::Guest("web1".into(), Vec::new()));
+        for path in ["notes.txt", "./a:b", "/a:b", ":a"] {
+            assert_eq!(parse(path), Spot::Host(path.into()), "{path}");
         }
     }
 

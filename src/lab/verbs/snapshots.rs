@@ -71,8 +71,11 @@ impl Lab<'_> {
         let snapshots = self.snapshots()?;
         self.each_existing(names, &|machine, state| {
             if state == PowerState::Absent {
-                return Err(Error::new(Kind::WrongState, format!("{} has not been created yet", machine.name))
-                    .hint(format!("`lab up {}` makes it", machine.name)));
+                return Err(Error::new(
+                    Kind::WrongState,
+                    format!("{} has not been created yet", machine.name),
+                )
+                .hint(format!("`lab up {}` makes it", machine.name)));
             }
             machine.settled(state)?;
             machine.take(snapshots, snapshot)?;
@@ -119,7 +122,8 @@ impl Lab<'_> {
     pub fn list_snapshots(&self, names: &[String]) -> Result<Listing> {
         let snapshots = self.snapshots()?;
         let mut machines = Vec::new();
-        for machine in names.iter().map(|name| self.handle(name)).filter(|machine| machine.known().is_some()) {
+        for machine in names.iter().map(|name| self.handle(name)).filter(|machine| machine.known().is_some())
+        {
             let seconds = |taken: SystemTime| {
                 taken.duration_since(SystemTime::UNIX_EPOCH).as_ref().map(Duration::as_secs).ok()
             };

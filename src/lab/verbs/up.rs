@@ -14,10 +14,10 @@ use crate::provider::{Availability, Block, MachineSpec, PowerState, PrivateNetwo
 use crate::lab::boxes::supply::{self, Images};
 use crate::lab::choose::{self, Choice};
 use crate::lab::crew::Job;
+use crate::lab::disk::Found;
 use crate::lab::disk::lock::Lock;
 use crate::lab::disk::state::{self, State};
 use crate::lab::machine::Until;
-use crate::lab::disk::Found;
 use crate::lab::opened::{self, shape};
 use crate::lab::tell::event::Event;
 use crate::lab::{Context, Lab, Place, Report, select};
@@ -253,8 +253,7 @@ impl Lab<'_> {
     /// provider says of itself, where it has been asked.
     pub(super) fn prepare(&self, names: &[String], checked: Option<Availability>) -> Result<()> {
         let (context, provider) = (self.context, &self.provider);
-        let specs: Vec<MachineSpec> =
-            names.iter().filter_map(|name| self.handle(name).spec().ok()).collect();
+        let specs: Vec<MachineSpec> = names.iter().filter_map(|name| self.handle(name).spec().ok()).collect();
         let availability = match (checked, specs.first()) {
             (Some(availability), _) => Some(availability),
             (None, Some(spec)) => Some(provider.check(&spec.hardware, &context.cancel)?),
@@ -270,7 +269,7 @@ impl Lab<'_> {
         let mut prepared = BTreeSet::new();
         let store = Store::open(context.home.root())?;
         for spec in specs.iter().filter(|spec| prepared.insert(&spec.image.digest)) {
-            let image = store.image_of(&spec.image.digest)?.ok_or_else(|| supply::gone(&spec.image))?;
+            let image = store.known(&spec.image.digest, &spec.image.name)?;
             let what = format!("box {}: preparing it for {}", spec.image.name, provider.name());
             provider.prepare_base(&image, &context.cancel, &mut |fraction| {
                 let (what, fraction) = (what.clone(), Some(fraction));

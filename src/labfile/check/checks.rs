@@ -1,23 +1,27 @@
 //! `[check.NAME]`: the machines that checks are about.
 
-use crate::labfile::decode::{Cx, Raw, RawCheck};
+use std::collections::HashSet;
+
 use crate::labfile::model::Check;
-use crate::labfile::nearest::nearest;
+use crate::labfile::names::shown;
 use crate::labfile::problem::Problem;
+use crate::labfile::raw::{Cx, Raw, RawCheck};
+use crate::nearest::nearest;
 
 /// A misspelt name is compared with so many machines at most.
 const COMPARED: usize = 200;
 
 /// The checks, each with its machine. Reports those that name none, or one that is not there.
 pub(super) fn check(cx: &mut Cx<'_>, raw: &Raw) -> Vec<Check> {
-    raw.checks.iter().filter_map(|check| one(cx, raw, check)).collect()
+    let known: HashSet<&str> = raw.machines.iter().map(|machine| machine.name.value.as_str()).collect();
+    raw.checks.iter().filter_map(|check| one(cx, raw, &known, check)).collect()
 }
 
-fn one(cx: &mut Cx<'_>, raw: &Raw, check: &RawCheck) -> Option<Check> {
+fn one(cx: &mut Cx<'_>, raw: &Raw, known: &HashSet<&str>, check: &RawCheck) -> Option<Check> {
     let mut names = raw.machines.iter().map(|machine| machine.name.value.as_str());
-    let name = &check.name.value;
+    let name = shown(&check.name.value);
     let machine = match &check.machine {
-        Some(at) if names.any(|known| known == at.value) => at.value.clone(),
+        Some(at) if known.contains(at.value.as_str()) => at.value.clone(),
         Some(at) => {
             let problem = Problem::error(
                 "unknown-machine",
@@ -26,11 +30,13 @@ fn one(cx: &mut Cx<'_>, raw: &Raw, check: &RawCheck) -> Option<Check> {
             )
             .of_absence();
             let names = || raw.machines.iter().map(|machine| machine.name.value.as_str());
-            cx.push(match nearest(&at.value, names().take(COMPARED)) {
+            let is_patient = cx.is_patient();
+            cx.push(match nearest(&at.value, names().take(COMPARED).filter(|_| is_patient)) {
                 Some(meant) => problem.hint(format!("did you mean \"{meant}\"?")),
-                None => {
-                    problem.hint(format!("there are: {}", names().take(12).collect::<Vec<_>>().join(", ")))
-                }
+                None => problem.hint(format!(
+                    "there are: {}",
+                    names().take(12).map(shown).collect::<Vec<_>>().join(", ")
+                )),
             });
             return None;
         }
@@ -42,7 +48,7 @@ fn one(cx: &mut Cx<'_>, raw: &Raw, check: &RawCheck) -> Option<Check> {
                 let message = format!("[check.{name}] does not say in which machine it is run");
                 cx.push(
                     Problem::error("missing-key", check.name.span.clone(), message)
-                        .hint(format!("for example: machine = \"{first}\"")),
+                        .hint(format!("for example: machine = \"{}\"", shown(first))),
                 );
                 return None;
             }

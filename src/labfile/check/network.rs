@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, HashSet};
 use std::net::Ipv4Addr;
 
-use super::DEFAULT_NETWORK;
-use crate::labfile::decode::{At, Cx, Raw, RawMachine};
+use crate::labfile::lines::Span;
 use crate::labfile::model::Network;
-use crate::labfile::problem::{Problem, Span};
+use crate::labfile::names::shown;
+use crate::labfile::problem::Problem;
+use crate::labfile::raw::{At, Cx, Raw, RawMachine};
+
+/// `[network] private` where it is not given: VirtualBox allows it on every host without further settings.
+const DEFAULT_NETWORK: Network = Network { address: Ipv4Addr::new(192, 168, 56, 0), prefix: 24 };
 
 /// The network of NIC 1, on QEMU and VirtualBox alike: the guest's way out and lab's ssh.
 const OUTER: Network = Network { address: Ipv4Addr::new(10, 0, 2, 0), prefix: 24 };
 
-/// Ranges that are no place for machines, and why.
+/// Ranges that machines cannot be in, and why.
 const REFUSED: &[(Network, &str)] = &[
     (net(0, 0, 8), "0.0.0.0/8 means \"this network\""),
     (net(127, 0, 8), "it is every machine's own loopback"),
@@ -20,7 +24,7 @@ const REFUSED: &[(Network, &str)] = &[
     (net(240, 0, 8), "it is reserved"),
 ];
 
-/// Ranges that are nobody's on the internet (RFC 1918, 6598, 2544, 5737).
+/// Ranges that no host on the internet has (RFC 1918, 6598, 2544, 5737).
 const PRIVATE: &[Network] = &[
     net(10, 0, 8),
     Network { address: Ipv4Addr::new(172, 16, 0, 0), prefix: 12 },
@@ -40,7 +44,7 @@ const fn net(a: u8, b: u8, prefix: u8) -> Network {
 pub(super) fn check(cx: &mut Cx<'_>, raw: &Raw) -> Network {
     let network = match &raw.network {
         Some(at) if range(cx, at) => at.value,
-        // It is there and cannot be used: nothing can be said of addresses in it.
+        // The range cannot be used, so no address can be checked against it.
         Some(_) => return duplicates(cx, &raw.machines),
         None if raw.names_a_network => return duplicates(cx, &raw.machines),
         None => DEFAULT_NETWORK,
@@ -55,10 +59,6 @@ pub(super) fn check(cx: &mut Cx<'_>, raw: &Raw) -> Network {
     network
 }
 
-fn overlap(a: Network, b: Network) -> bool {
-    a.contains(b.address) || b.contains(a.address)
-}
-
 /// Whether machines can live in the range.
 fn range(cx: &mut Cx<'_>, at: &At<Network>) -> bool {
     const OTHER: &str = "for example: private = \"192.168.56.0/24\"";
@@ -68,14 +68,14 @@ fn range(cx: &mut Cx<'_>, at: &At<Network>) -> bool {
     let refused = match first {
         224..=239 => REFUSED.iter().find(|(range, _)| range.address.octets()[0] == 224),
         240.. => REFUSED.iter().find(|(range, _)| range.address.octets()[0] == 240),
-        _ => REFUSED.iter().find(|(range, _)| overlap(*range, network)),
+        _ => REFUSED.iter().find(|(range, _)| range.overlaps(&network)),
     };
     if let Some((_, why)) = refused {
         let message = format!("{written} cannot be a private network: {why}");
         cx.push(Problem::error("bad-network", at.span.clone(), message).hint(OTHER));
         return false;
     }
-    if overlap(OUTER, network) {
+    if OUTER.overlaps(&network) {
         let message = format!("{written} overlaps 10.0.2.0/24, by which every machine reaches the internet");
         cx.push(
             Problem::error("bad-network", at.span.clone(), message)
@@ -137,14 +137,15 @@ fn nth(network: Network, n: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(if wanted < last { wanted } else { network.address.to_bits().saturating_add(2) })
 }
 
-/// Reports addresses that are given twice. The network that it gives stands in for one that cannot be used.
+/// Reports addresses that are given twice. Returns the default network, in place of one that cannot be used.
 fn duplicates(cx: &mut Cx<'_>, machines: &[RawMachine]) -> Network {
     let mut first: BTreeMap<Ipv4Addr, (&str, &Span)> = BTreeMap::new();
     for machine in machines {
         let Some(ip) = &machine.ip else { continue };
         let name = &machine.name.value;
         if let Some((owner, span)) = first.get(&ip.value) {
-            let message = format!("{} has the address of {owner}, {}", name, ip.value);
+            let (name, owner) = (shown(name), shown(owner));
+            let message = format!("{name} has the address of {owner}, {}", ip.value);
             cx.push(
                 Problem::error("taken-address", ip.span.clone(), message)
                     .also((*span).clone(), format!("{owner} has it"))

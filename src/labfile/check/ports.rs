@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::labfile::decode::{Cx, RawMachine};
-use crate::labfile::problem::{Problem, Span};
+use crate::labfile::lines::Span;
+use crate::labfile::names::shown;
+use crate::labfile::problem::Problem;
+use crate::labfile::raw::{Cx, RawMachine};
 
 /// The first port that everyone may listen on.
 const FIRST_UNPRIVILEGED: u16 = 1024;
@@ -18,23 +20,28 @@ pub(super) fn check(cx: &mut Cx<'_>, machines: &[RawMachine]) {
     for (machine, forward) in all() {
         let port = forward.value.host;
         if let Some((owner, span)) = first.get(&port) {
-            // No port is proposed twice.
-            proposed = free_after(port.max(proposed.saturating_add(1)), &used);
+            // No port is proposed twice, and none is looked for where nobody reads of it.
+            let mut hint = "take another port of this computer".to_owned();
+            if cx.is_patient() {
+                proposed = free_after(port.max(proposed.saturating_add(1)), &used);
+                hint.push_str(&format!(", for example {proposed}"));
+            }
             let whose = match machine.name.value == *owner {
                 true => "the first time".to_owned(),
-                false => format!("{owner} has it"),
+                false => format!("{} has it", shown(owner)),
             };
             let message = format!("port {port} of this computer is forwarded twice");
             cx.push(
                 Problem::error("taken-port", forward.span.clone(), message)
                     .also((*span).clone(), whose)
-                    .hint(format!("take another port of this computer, for example {proposed}")),
+                    .hint(hint),
             );
             continue;
         }
         first.insert(port, (&machine.name.value, &forward.span));
         if port < FIRST_UNPRIVILEGED {
-            let other = free_after(if port < 64_000 { port + 8000 } else { port }, &used);
+            let other = port + 8000;
+            let other = if cx.is_patient() { free_after(other, &used) } else { other };
             cx.push(
                 Problem::warning(
                     "privileged-port",

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::reader::{Reader, Slot};
-use super::{At, Cx, RawCheck, values};
-use crate::labfile::check::names;
+use super::reader::Reader;
+use super::slot::{Slot, wrong_type};
+use super::{names, values};
 use crate::labfile::keys;
 use crate::labfile::model::Check;
+use crate::labfile::names::shown;
 use crate::labfile::problem::Problem;
+use crate::labfile::raw::{At, Cx, RawCheck};
 
 /// `timeout` where it is not given.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,7 +29,7 @@ pub(super) fn checks(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<RawCheck> {
             return Vec::new();
         }
         _ => {
-            values::wrong_type(cx, slot);
+            wrong_type(cx, slot);
             return Vec::new();
         }
     };
@@ -50,12 +52,12 @@ pub(super) fn checks(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<RawCheck> {
 }
 
 fn check_section() -> &'static keys::Section {
-    &crate::labfile::keys_check::CHECK
+    &keys::CHECK
 }
 
 fn check(cx: &mut Cx<'_>, name: At<String>, table: &toml::de::DeTable<'_>) -> RawCheck {
     names::check(cx, &name);
-    let title = format!("[check.{}]", name.value);
+    let title = format!("[check.{}]", shown(&name.value));
     let reader = Reader::new(cx, check_section(), &title, table);
     let text = |cx: &mut Cx<'_>, key: &str| {
         reader.get(key).and_then(|slot| values::any_text(cx, &slot)).map(|at| at.value)

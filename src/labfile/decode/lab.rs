@@ -1,10 +1,11 @@
 //! `[lab]` and `[network]`, and what machines share with `[lab]`.
 
-use super::reader::{Reader, Slot};
-use super::{Common, Cx, Raw, lists, values};
-use crate::labfile::check::{files, names};
+use super::reader::Reader;
+use super::slot::Slot;
+use super::{files, lists, names, values};
 use crate::labfile::keys;
 use crate::labfile::model::NetworkKind;
+use crate::labfile::raw::{Common, Cx, Raw};
 
 /// `[lab]`.
 pub(super) fn lab(cx: &mut Cx<'_>, slot: &Slot<'_, '_>, raw: &mut Raw) {
@@ -43,6 +44,9 @@ pub(super) fn common(cx: &mut Cx<'_>, reader: &Reader<'_, '_>) -> Common {
     let image = reader.get("box");
     common.names_a_box = image.is_some() || reader.means("box");
     common.image = image.and_then(|slot| values::text(cx, &slot));
+    if let Some(image) = &common.image {
+        files::boxed(cx, image);
+    }
     common.box_version = reader.get("box_version").and_then(|slot| values::version(cx, &slot));
     common.memory_mib = reader.get("memory").and_then(|slot| values::memory(cx, &slot));
     common.cpus = reader.get("cpus").and_then(|slot| values::integer(cx, &slot)).map(|cpus| cpus.value);

@@ -2,12 +2,16 @@
 
 use toml::de::DeValue;
 
-use super::reader::{Reader, Slot};
-use super::{At, Cx, values};
-use crate::labfile::check::files;
+use super::reader::Reader;
+use super::slot::{Slot, wrong_type};
+use super::{files, values};
+use crate::labfile::beyond::Beyond;
+use crate::labfile::harmless::is_harmless_call;
 use crate::labfile::keys::{self, Key};
+use crate::labfile::lines::Span;
 use crate::labfile::model::{Copy, Forward, Provisioner, Script};
-use crate::labfile::problem::{Problem, Span};
+use crate::labfile::problem::Problem;
+use crate::labfile::raw::{At, Cx};
 
 /// The text of a key that must be there.
 fn required(
@@ -21,7 +25,7 @@ fn required(
     values::text(cx, &slot)
 }
 
-/// The slot of a key that must be there. Where it seems to be there under a wrong name, that has been said.
+/// The slot of a key that must be there. One that is there under a wrong name has been reported already.
 fn present<'t, 'i>(
     cx: &mut Cx<'_>,
     reader: &Reader<'t, 'i>,
@@ -49,7 +53,7 @@ fn forward(cx: &mut Cx<'_>, item: &Slot<'_, '_>) -> Option<At<Forward>> {
         DeValue::Table(table) => table,
         DeValue::String(text) => return short_forward(cx, text, item.span()),
         _ => {
-            values::wrong_type(cx, item);
+            wrong_type(cx, item);
             return None;
         }
     };
@@ -106,7 +110,7 @@ fn provisioner(cx: &mut Cx<'_>, item: &Slot<'_, '_>) -> Option<Provisioner> {
             return Some(plain(text.value, script));
         }
         _ => {
-            values::wrong_type(cx, item);
+            wrong_type(cx, item);
             return None;
         }
     };
@@ -177,9 +181,20 @@ fn provisioner_script(
     }
 }
 
+/// The most variables that a script can be given.
+const VARIABLES_MAX: usize = 1000;
+
 /// `env = { ROLE = "web" }`
 fn env(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<(String, String)> {
     let Some(table) = slot.table(cx) else { return Vec::new() };
+    if table.len() > VARIABLES_MAX {
+        let message = format!("`env` has {} variables, and the most is {VARIABLES_MAX}", table.len());
+        cx.push(
+            Problem::error("too-many", slot.key_span.clone(), message)
+                .hint("write them into a file, copy that in, and let the script read it"),
+        );
+        return Vec::new();
+    }
     let mut variables = Vec::with_capacity(table.len());
     for (name, value) in table {
         let text = name.get_ref().as_ref();
@@ -217,7 +232,7 @@ pub(super) fn copies(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<Copy> {
 fn copy(cx: &mut Cx<'_>, item: &Slot<'_, '_>) -> Option<Copy> {
     const EXAMPLE: &str = "{ from = \"site\", to = \"/srv/site\" }";
     let Some(table) = item.value.get_ref().as_table() else {
-        values::wrong_type(cx, item);
+        wrong_type(cx, item);
         return None;
     };
     let reader = Reader::new(cx, &keys::COPY, keys::COPY.title, table);
@@ -229,7 +244,7 @@ fn copy(cx: &mut Cx<'_>, item: &Slot<'_, '_>) -> Option<Copy> {
 /// `customize = [["modifyvm", "{id}", "--vram", "16"]]`
 pub(super) fn commands(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<Vec<String>> {
     let key: &'static Key = slot.key;
-    // A single command, its brackets forgotten, would be one complaint for each word.
+    // One command without its second pair of brackets would be reported once for each word.
     if let DeValue::Array(items) = slot.value.get_ref()
         && !items.is_empty()
         && items.iter().all(|item| item.get_ref().is_str())
@@ -248,7 +263,7 @@ pub(super) fn commands(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<Vec<String>>
     let mut commands = Vec::new();
     for item in slot.items(cx) {
         let DeValue::Array(words) = item.value.get_ref() else {
-            values::wrong_type(cx, &item);
+            wrong_type(cx, &item);
             continue;
         };
         if words.is_empty() {
@@ -268,6 +283,10 @@ pub(super) fn commands(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<Vec<String>>
                     );
                 }
             }
+        }
+        if !words.is_empty() && !is_harmless_call(&command) {
+            let call = Beyond::VBoxManage { call: command.clone(), catalogue: None };
+            cx.reaches.push((item.span(), call));
         }
         commands.push(command);
     }

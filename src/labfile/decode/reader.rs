@@ -1,11 +1,11 @@
 //! One table of a Labfile, read by the keys that its section knows.
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
-use super::{Cx, unknown, values};
-use crate::labfile::keys::{Key, Section};
-use crate::labfile::problem::Span;
+use super::slot::Slot;
+use super::unknown;
+use crate::labfile::keys::Section;
+use crate::labfile::raw::Cx;
 
 /// A table and its section.
 pub(super) struct Reader<'t, 'i> {
@@ -27,8 +27,10 @@ impl<'t, 'i> Reader<'t, 'i> {
         let mut meant = Vec::new();
         for (name, value) in table {
             if section.key(name.get_ref()).is_none() {
-                meant.extend(unknown::meant(section, name.get_ref(), value.get_ref()).map(|key| key.name));
-                cx.push(unknown::key(section, title, name, value));
+                let key = cx.is_patient().then(|| unknown::meant(section, name.get_ref(), value.get_ref()));
+                let key = key.flatten();
+                meant.extend(key.map(|key| key.name));
+                cx.push(unknown::key(section, title, name, value, key));
             }
         }
         Reader { section, table, meant }
@@ -49,44 +51,5 @@ impl<'t, 'i> Reader<'t, 'i> {
         debug_assert!(key.is_some(), "{name} is not in the table of {}", self.section.title);
         let (written, value) = self.table.iter().find(|(key, _)| key.get_ref() == name)?;
         Some(Slot { key: key?, key_span: written.span(), value, item: false })
-    }
-}
-
-/// A value, and the key that it is for.
-#[derive(Clone)]
-pub(super) struct Slot<'t, 'i> {
-    pub(super) key: &'static Key,
-    /// Where the key itself stands.
-    pub(super) key_span: Span,
-    pub(super) value: &'t Spanned<DeValue<'i>>,
-    /// Whether it is one item of the list that the key takes.
-    pub(super) item: bool,
-}
-
-impl<'t, 'i> Slot<'t, 'i> {
-    pub(super) fn span(&self) -> Span {
-        self.value.span()
-    }
-
-    /// Its items. Anything but a list is reported.
-    pub(super) fn items(&self, cx: &mut Cx<'_>) -> Vec<Slot<'t, 'i>> {
-        match self.value.get_ref() {
-            DeValue::Array(items) => {
-                items.iter().map(|value| Slot { value, item: true, ..self.clone() }).collect()
-            }
-            _ => {
-                values::wrong_type(cx, self);
-                Vec::new()
-            }
-        }
-    }
-
-    /// Its table. Anything else is reported.
-    pub(super) fn table(&self, cx: &mut Cx<'_>) -> Option<&'t DeTable<'i>> {
-        let table = self.value.get_ref().as_table();
-        if table.is_none() {
-            values::wrong_type(cx, self);
-        }
-        table
     }
 }

@@ -1,19 +1,20 @@
-//! TOML's own mistakes, in the words of someone who has never heard of TOML.
+//! Explains mistakes of TOML to people who do not know TOML.
 //!
-//! The parser goes on after a mistake, and finds some more that only follow from it: of those on one line, or in one
-//! list that is never closed, the first is told.
+//! The parser goes on after a mistake and then reports others that only follow from the first. So lab tells one mistake
+//! for each line, and one for a list that is never closed.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use toml::de::{DeTable, DeValue, Error};
 
-use crate::labfile::check::names;
-use crate::labfile::keys::{Key, Section, Type};
-use crate::labfile::lines::Lines;
-use crate::labfile::problem::{Problem, Span};
+use crate::labfile::keys::{Key, SECTIONS, Type};
+use crate::labfile::lines::{Lines, Span};
+use crate::labfile::names;
+use crate::labfile::problem::Problem;
+use crate::labfile::raw::PROBLEMS_MAX;
 
-/// The syntax errors of a text, and the lines that cannot be trusted because of them.
+/// The syntax errors of a text, and the lines that could not be read because of them.
 #[derive(Default)]
 pub(in crate::labfile) struct Syntax {
     pub(in crate::labfile) problems: Vec<Problem>,
@@ -22,7 +23,7 @@ pub(in crate::labfile) struct Syntax {
 }
 
 impl Syntax {
-    /// Whether `problem` still holds: it is not about what could not be read.
+    /// Whether to show `problem`: not where it is about a line that could not be read, or about something missing.
     pub(in crate::labfile) fn leaves(&self, text: &Lines<'_>, problem: &Problem) -> bool {
         let spoiled = self.spoiled.get(text.number(problem.span.start)).copied().unwrap_or(false);
         self.problems.is_empty() || !problem.absence && !spoiled
@@ -47,8 +48,11 @@ pub(in crate::labfile) fn problems(lines: &Lines<'_>, tree: &DeTable<'_>, errors
 
     // What is never closed swallows what follows it; all the rest there is only a consequence.
     // Of several that are open at the same place, the innermost is the one that was forgotten.
+    // Each one takes a walk through the whole file: of very many, the first ones are looked for.
+    let unclosed_errors =
+        errors.iter().filter(|(_, error)| kind_of_unclosed(error).is_some()).take(LOOKED_FOR);
     let mut open: Vec<Span> =
-        errors.iter().filter_map(|(at, error)| never_closed(tree, *at, error)).collect();
+        unclosed_errors.filter_map(|(at, error)| never_closed(tree, *at, error)).collect();
     open.sort_by_key(|span| (span.end, std::cmp::Reverse(span.start)));
     open.dedup_by_key(|span| span.end);
     syntax.spoiled = vec![false; lines.count()];
@@ -62,12 +66,17 @@ pub(in crate::labfile) fn problems(lines: &Lines<'_>, tree: &DeTable<'_>, errors
             syntax.problems.push(unclosed(lines, &span));
         }
     }
-    let headers = OnceCell::new();
+    let first = OnceCell::new();
     for (at, error) in errors {
+        if syntax.problems.len() >= PROBLEMS_MAX {
+            break;
+        }
         let line = lines.number(at);
         if spoil(line, line) {
             let problem = match error.message() {
-                "duplicate key" => duplicate(lines, at, error, headers.get_or_init(|| first_headers(lines))),
+                "duplicate key" => {
+                    duplicate(lines, at, error, first.get_or_init(|| (first_headers(lines), keys(lines))))
+                }
                 _ => explain(lines, at, error),
             };
             spoil(line, end_of_trouble(lines, line, &problem));
@@ -77,14 +86,22 @@ pub(in crate::labfile) fn problems(lines: &Lines<'_>, tree: &DeTable<'_>, errors
     syntax
 }
 
+/// So many values without an end are looked for.
+const LOOKED_FOR: usize = 50;
+
+/// What kind of value `error` finds without an end.
+fn kind_of_unclosed(error: &Error) -> Option<fn(&DeValue<'_>) -> bool> {
+    match error.message() {
+        message if message.starts_with("unclosed array,") => Some(|value| value.is_array()),
+        message if message.starts_with("unclosed inline table") => Some(|value| value.is_table()),
+        message if message.starts_with("invalid multi-line") => Some(|value| value.is_str()),
+        _ => None,
+    }
+}
+
 /// Where the value begins that `error`, at `at`, finds without an end.
 fn never_closed(tree: &DeTable<'_>, at: usize, error: &Error) -> Option<Span> {
-    let kind: fn(&DeValue<'_>) -> bool = match error.message() {
-        message if message.starts_with("unclosed array,") => |value| value.is_array(),
-        message if message.starts_with("unclosed inline table") => |value| value.is_table(),
-        message if message.starts_with("invalid multi-line") => |value| value.is_str(),
-        _ => return None,
-    };
+    let kind = kind_of_unclosed(error)?;
     let mut values: Vec<_> = tree.values().collect();
     while let Some(value) = values.pop() {
         let span = value.span();
@@ -302,7 +319,7 @@ fn value_span(lines: &Lines<'_>, line: &Span) -> Option<Span> {
 /// The key that a line begins with, if it is one of ours.
 fn key_of(statement: &str) -> Option<&'static Key> {
     let name = statement.split(|c: char| !is_bare(c)).next().unwrap_or_default();
-    Section::ALL.iter().find_map(|section| section.key(name))
+    SECTIONS.iter().find_map(|section| section.key(name))
 }
 
 /// An example for the key that a line begins with.
@@ -314,8 +331,13 @@ fn example(statement: &str) -> Option<String> {
     })
 }
 
-/// A key or section that is there a second time. `headers` are the lines of the first ones.
-fn duplicate(lines: &Lines<'_>, at: usize, error: &Error, headers: &HashMap<&str, usize>) -> Problem {
+/// A key or section that is there a second time. `headers` are the lines of the first sections, `keys` the places of all keys.
+fn duplicate(
+    lines: &Lines<'_>,
+    at: usize,
+    error: &Error,
+    (headers, keys): &(HashMap<&str, usize>, HashMap<&str, Vec<usize>>),
+) -> Problem {
     let span = error.span().unwrap_or(at..at);
     if let Some(header) = header(lines, lines.number(at)) {
         let problem = Problem::error("duplicate", span, format!("{header} is there twice"))
@@ -328,7 +350,7 @@ fn duplicate(lines: &Lines<'_>, at: usize, error: &Error, headers: &HashMap<&str
     let name = lines.get(span.clone());
     let problem =
         Problem::error("duplicate", span, format!("`{name}` is given twice")).hint("take one of them out");
-    match earlier_key(lines, name, at) {
+    match earlier_key(keys, name, at) {
         Some(first) => problem.also(first, "the first one"),
         None => problem,
     }
@@ -351,12 +373,23 @@ fn first_headers<'a>(lines: &Lines<'a>) -> HashMap<&'a str, usize> {
     first
 }
 
-/// The nearest place before `at` where `name` stands as a key. The parser knows it, and does not tell.
-fn earlier_key(lines: &Lines<'_>, name: &str, at: usize) -> Option<Span> {
-    let before = lines.get(0..at);
-    before.rmatch_indices(name).map(|(start, _)| start..start + name.len()).find(|span| {
-        let left = before.get(..span.start).and_then(|text| text.chars().next_back());
-        let right = before.get(span.end..).map(|text| text.trim_start_matches([' ', '\t']));
-        !left.is_some_and(is_bare) && right.is_some_and(|text| text.starts_with('='))
-    })
+/// Where each key stands: the places of every word before a `=`, in their order. The parser knows, and does not tell.
+fn keys<'a>(lines: &Lines<'a>) -> HashMap<&'a str, Vec<usize>> {
+    let text = lines.text();
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (equals, _) in text.match_indices('=') {
+        let before = text.get(..equals).unwrap_or_default().trim_end_matches([' ', '\t']);
+        let word = before.len() - before.chars().rev().take_while(|c| is_bare(*c)).count();
+        if let Some(name) = before.get(word..).filter(|name| !name.is_empty()) {
+            places.entry(name).or_default().push(word);
+        }
+    }
+    places
+}
+
+/// The nearest place before `at` where `name` stands as a key.
+fn earlier_key(keys: &HashMap<&str, Vec<usize>>, name: &str, at: usize) -> Option<Span> {
+    let places = keys.get(name)?;
+    let start = *places.get(places.partition_point(|place| *place < at).checked_sub(1)?)?;
+    Some(start..start + name.len())
 }

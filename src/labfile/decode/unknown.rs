@@ -1,18 +1,19 @@
-//! A key that no section, or another one, knows: what was meant?
+//! Keys that a section does not have: finds the key that was meant, or the section where it belongs.
 
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
-use crate::labfile::keys::{self, Key, Section, Type};
-use crate::labfile::nearest::nearest;
+use crate::labfile::keys::{self, Key, SECTIONS, Section, Type};
 use crate::labfile::problem::Problem;
+use crate::nearest::nearest;
 
-/// The problem with a key that `section` does not have.
+/// The problem with a key that `section` does not have; `meant` is the one that was probably meant.
 pub(super) fn key(
     section: &'static Section,
     title: &str,
     written: &Spanned<DeString<'_>>,
     value: &Spanned<DeValue<'_>>,
+    meant: Option<&'static Key>,
 ) -> Problem {
     let name = written.get_ref().as_ref();
     let is_table = value.get_ref().is_table();
@@ -21,7 +22,10 @@ pub(super) fn key(
     let shown = if at_root && is_table { format!("[{name}]") } else { format!("`{name}`") };
     let problem = Problem::error("unknown-key", written.span(), format!("{title} has no {what} {shown}"));
 
-    if let Some(key) = meant(section, name, value.get_ref()) {
+    if let Some(hint) = section.elsewhere(name) {
+        return problem.hint(hint);
+    }
+    if let Some(key) = meant {
         let example = match key.takes {
             Type::Section(_) | Type::Named(_) => key.example.to_owned(),
             _ => format!("{} = {}", key.name, key.example),
@@ -37,11 +41,11 @@ pub(super) fn key(
     if at_root && is_table && seems_a_machine(value.get_ref()) {
         return problem.hint(format!("the section of a machine is written [machine.{name}]"));
     }
-    let homes: Vec<_> = Section::ALL
+    let homes: Vec<_> = SECTIONS
         .iter()
         .filter(|other| other.title.starts_with('[') && other.key(name).is_some())
         .map(|other| match title.strip_prefix("[machine.") {
-            // The machine that it stands in is meant.
+            // Name the machine in whose section it stands.
             Some(rest) => other.title.replace("NAME", rest.split(['.', ']']).next().unwrap_or_default()),
             None => other.title.to_owned(),
         })

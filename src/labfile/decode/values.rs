@@ -5,114 +5,16 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::reader::Slot;
-use super::{At, Cx};
+use super::slot::{Slot, wrong_type};
 use crate::boxes::versions::Constraint;
 use crate::labfile::keys::Type;
 use crate::labfile::model::Network;
-use crate::labfile::nearest::nearest;
 use crate::labfile::problem::Problem;
+use crate::labfile::raw::{At, Cx};
 use crate::labfile::units::{self, Misread};
+use crate::nearest::nearest;
 
-/// Reports that `slot` holds a value of another type than its key takes.
-pub(super) fn wrong_type(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) {
-    let found = found(slot.value.get_ref());
-    let wanted = wanted(slot.key.takes, slot.item);
-    let name = slot.key.name;
-    let message = if slot.item {
-        let item = if matches!(slot.key.takes, Type::Env) { "variable" } else { "item" };
-        format!("every {item} of `{name}` must be {wanted}, not {found}")
-    } else {
-        format!("`{name}` must be {wanted}, not {found}")
-    };
-    let hint = fix(cx, slot);
-    cx.push(Problem::error("wrong-type", slot.span(), message).label(found).hint(hint));
-}
-
-/// What to write in place of a value of the wrong type: the same thing in its right form if that can be known, else an
-/// example.
-fn fix(cx: &Cx<'_>, slot: &Slot<'_, '_>) -> String {
-    let (key, value) = (slot.key, slot.value.get_ref());
-    let shown = |text: &str| if slot.item { text.to_owned() } else { format!("{} = {text}", key.name) };
-    let written = cx.written(&slot.span());
-    let short = written.len() <= 60 && !written.contains('\n');
-    match (key.takes, value) {
-        (Type::Integer(..), DeValue::String(text)) if text.trim().parse::<i64>().is_ok() => {
-            format!("write it without quotes: {}", shown(text.trim()))
-        }
-        (Type::Flag, DeValue::String(text)) if matches!(text.as_ref(), "true" | "false") => {
-            format!("write it without quotes: {}", shown(text))
-        }
-        (_, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_))
-            if short && takes_text(key.takes, slot.item) =>
-        {
-            format!("write it in quotes: {}", shown(&format!("\"{written}\"")))
-        }
-        (Type::Texts, DeValue::String(text))
-            if short && !slot.item && text.contains(' ') && !text.contains(['"', '\'', '\\']) =>
-        {
-            let words: Vec<_> = text.split_whitespace().map(|word| format!("\"{word}\"")).collect();
-            format!("put each one in quotes: {} = [{}]", key.name, words.join(", "))
-        }
-        (Type::Names | Type::Texts | Type::List(..), DeValue::String(_) | DeValue::Table(_))
-            if short && !slot.item && written.starts_with(['"', '\'', '{']) =>
-        {
-            format!("put it in brackets: {}", shown(&format!("[{written}]")))
-        }
-        (Type::Commands, DeValue::String(_)) => {
-            format!("each command is a list: {} = {}", key.name, key.example)
-        }
-        (Type::Section(_), _) => format!("its keys stand under a line of their own: {}", key.example),
-        _ => format!("for example: {} = {}", key.name, key.example),
-    }
-}
-
-fn takes_text(takes: Type, item: bool) -> bool {
-    match takes {
-        Type::Text | Type::Name | Type::Path | Type::GuestPath | Type::Script | Type::Version => true,
-        Type::Choice(_) | Type::Network | Type::Address => false,
-        Type::Texts | Type::Env => item,
-        _ => false,
-    }
-}
-
-/// What a key takes, in words.
-fn wanted(takes: Type, item: bool) -> &'static str {
-    match takes {
-        Type::Names | Type::Texts | Type::Env if item => "text in quotes",
-        Type::Commands if item => "a list of texts",
-        Type::List(_, None) if item => "a table",
-        Type::List(_, Some(_)) if item => "text in quotes or a table",
-        Type::Text | Type::Name | Type::Path | Type::GuestPath | Type::Script | Type::Version => {
-            "text in quotes"
-        }
-        Type::Choice(_) | Type::Network | Type::Address => "text in quotes",
-        Type::Integer(..) => "a whole number",
-        Type::Flag => "true or false",
-        Type::Memory => "text with a unit, or a number of MiB",
-        Type::Duration => "text with a unit, or a number of seconds",
-        Type::Names | Type::Texts | Type::List(..) => "a list",
-        Type::Commands => "a list of lists of texts",
-        Type::Env => "a table",
-        Type::Section(_) | Type::Named(_) => "a section",
-    }
-}
-
-/// What a value is, in words.
-fn found(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "text",
-        DeValue::Integer(_) => "a number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(true) => "true",
-        DeValue::Boolean(false) => "false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-/// Text that may hold anything but NUL, which no argument, variable or path can hold.
+/// Text. It may hold anything but NUL: no argument, variable or path can have that in it.
 pub(super) fn any_text(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Option<At<String>> {
     let DeValue::String(text) = slot.value.get_ref() else {
         wrong_type(cx, slot);

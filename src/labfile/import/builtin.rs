@@ -1,286 +1,351 @@
-//! Calls: who is meant, and what Ruby and its library would answer without looking at this computer.
+//! What Ruby's library and Vagrant answer to a constant's name: `Vagrant.configure`, `ENV["X"]`, `YAML.load_file`.
+
+use std::rc::Rc;
 
 use lib_ruby_parser::Node;
-use lib_ruby_parser::nodes;
 
-use super::data;
 use super::eval::{Eval, Walk};
-use super::methods::{formatted, rounds};
-use super::value::{Scope, Value};
+use super::model::Place;
+use super::pattern::Pattern;
+use super::value::{Class, Proc, Table, Value};
+use super::{data, host, ip};
 
 impl Eval<'_> {
-    /// `receiver.method(arguments) block`, `method(arguments)`.
-    pub(super) fn send(
-        &mut self,
-        node: &Node,
-        receiver: Option<&Node>,
-        method: &str,
-        arguments: &[Node],
-        block: Option<&nodes::Block>,
-    ) -> Walk {
-        let Some(receiver_node) = receiver else {
-            let arguments = self.values(arguments)?;
-            return match self.own.get(method).copied() {
-                Some(_) if block.is_some() => {
-                    Ok(Value::unknown("a method of one's own is not run with a block"))
-                }
-                Some(def) => self.own_method(def, arguments),
-                None => Ok(self.kernel(node, method, &arguments)),
-            };
-        };
-        let receiver = self.value(receiver_node)?;
-        let arguments = self.values(arguments)?;
-        if let (Value::List(_) | Value::Text(_), "<<" | "push" | "concat" | "append") = (&receiver, method) {
-            let longer = self.method(receiver, method, &arguments)?;
-            return self.put_back(receiver_node, longer);
-        }
-        self.call_value(node, receiver, method, arguments, block)
-    }
-
-    /// The same with a receiver and arguments that are known.
-    pub(super) fn call_value(
-        &mut self,
-        node: &Node,
-        receiver: Value,
-        method: &str,
-        arguments: Vec<Value>,
-        block: Option<&nodes::Block>,
-    ) -> Walk {
-        match (receiver, block) {
-            (Value::Object(object), block) => self.object(node, &object, method, &arguments, block),
-            (Value::Name(name), block) => self.named(node, &name, method, &arguments, block),
-            (receiver, Some(block)) => {
-                let every = rounds(&receiver, method, &arguments);
-                let no_parameters = Node::Args(nodes::Args {
-                    args: Vec::new(),
-                    expression_l: block.expression_l,
-                    begin_l: None,
-                    end_l: None,
-                });
-                let parameters = block.args.as_deref().unwrap_or(&no_parameters);
-                let values = self.rounds(node, parameters, block.body.as_deref(), every)?;
-                // Only of `map` somebody takes the values.
-                Ok(if matches!(values, Value::Unknown(_)) || matches!(method, "map" | "collect") {
-                    values
-                } else {
-                    receiver
-                })
-            }
-            (receiver, None) => self.method(receiver, method, &arguments),
-        }
-    }
-
-    /// A call without a receiver.
-    fn kernel(&mut self, node: &Node, method: &str, arguments: &[Value]) -> Value {
-        match (method, arguments) {
-            ("__dir__", []) => Value::text("."),
-            // What a library adds shows where it is used.
-            ("require", _) => Value::Nil,
-            ("require_relative" | "load" | "eval" | "import", _) => Value::unknown(
-                "what other Ruby files say is not read: move it here, or write it into the Labfile",
-            ),
-            ("puts" | "print" | "p" | "warn" | "pp", _) => {
-                Value::unknown("a message; it is not printed any more")
-            }
-            ("raise" | "abort" | "exit" | "fail", _) => {
-                Value::unknown("it would end here; lab goes on reading")
-            }
-            ("String", [value]) => value.to_text().map_or(Value::Nil, Value::text),
-            ("Integer", [value]) => {
-                value.number().map_or_else(|| Value::unknown("it is no number"), Value::Int)
-            }
-            ("format" | "sprintf", [Value::Text(format), values @ ..]) => {
-                formatted(format, values).map_or_else(|| Value::unknown("`format` is not run"), Value::text)
-            }
-            ("freeze", []) => Value::Nil,
-            _ => {
-                let _ = node;
-                Value::unknown(format!("`{method}` is not run"))
-            }
-        }
-    }
-
     /// A method of a constant: `Vagrant.configure`, `File.join`, `ENV["X"]`.
-    fn named(
+    pub(super) fn named(
         &mut self,
-        node: &Node,
+        node: &'static Node,
         name: &str,
         method: &str,
         arguments: &[Value],
-        block: Option<&nodes::Block>,
+        block: Option<&Value>,
     ) -> Walk {
         let word = |place: usize| arguments.get(place).and_then(Value::word);
-        let line = self.line(node);
+        let unknown = |otherwise: String| {
+            arguments.iter().find_map(Value::first_unknown).unwrap_or_else(|| Value::unknown(otherwise))
+        };
         Ok(match (name, method) {
             ("Vagrant", "configure") | ("Vagrant::Config", "run") => {
                 self.found.configured = true;
-                if let Some(block) = block {
-                    self.block(block, vec![Self::config(Scope::All)])?;
+                match block {
+                    Some(Value::Proc(block)) => {
+                        self.configures.push(Rc::clone(block));
+                        Value::Nil
+                    }
+                    _ => Value::unknown("it has no block"),
                 }
+            }
+            ("Vagrant", "require_version") => {
+                self.note(node, "it asks for a version of Vagrant");
                 Value::Nil
             }
-            ("Vagrant", "require_version") => Value::unknown("it asks for a version of Vagrant"),
             ("Vagrant", "has_plugin?") => {
                 let plugin = word(0).unwrap_or("?").to_owned();
-                self.note(line, format!("the plugin {plugin} is taken as not installed: lab has no plugins"));
+                let place = self.place(node);
+                self.found.notes.about(
+                    place,
+                    plugin,
+                    "the plugin {} is taken as not installed: lab has no plugins",
+                );
                 Value::Bool(false)
             }
-            ("Vagrant::Util::Platform", "windows?") => Value::Bool(cfg!(windows)),
-            ("Vagrant::Util::Platform", "darwin?") => Value::Bool(cfg!(target_os = "macos")),
-            ("Vagrant::Util::Platform", "linux?") => Value::Bool(cfg!(target_os = "linux")),
-            ("ENV", "[]" | "fetch" | "key?" | "has_key?" | "include?") => {
-                let variable = word(0).unwrap_or("?").to_owned();
-                self.note(line, format!("the environment variable {variable} is taken as not set"));
-                match (method, arguments.get(1)) {
-                    ("key?" | "has_key?" | "include?", _) => Value::Bool(false),
-                    ("fetch", Some(default)) => default.clone(),
-                    ("fetch", None) => match block.and_then(|block| block.body.as_deref()) {
-                        Some(body) => self.value(body)?,
-                        None => Value::unknown(format!("the environment variable {variable} is not set")),
-                    },
-                    _ => Value::Nil,
-                }
+            ("Vagrant::Util::Platform" | "OS" | "Gem" | "Vagrant::Util::Platform::OS", _)
+                if host::platform(method).is_some() =>
+            {
+                self.decided_here(node);
+                host::platform(method).map_or(Value::Nil, Value::Bool)
             }
-            ("Dir" | "Pathname", "pwd" | "getwd") => Value::text("."),
-            ("File", "dirname") => match word(0) {
-                Some(path) => Value::text(match path.trim_end_matches('/').rsplit_once('/') {
-                    Some(("", _)) => "/".to_owned(),
-                    Some((folder, _)) => folder.to_owned(),
-                    None => ".".to_owned(),
-                }),
-                None => self.of_unknown(arguments, "`File.dirname` is not run"),
-            },
-            ("File", "basename") => match word(0) {
-                Some(path) => Value::text(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()),
-                None => self.of_unknown(arguments, "`File.basename` is not run"),
-            },
-            ("File", "join") => match arguments.iter().map(Value::to_text).collect::<Option<Vec<_>>>() {
-                Some(parts) => {
-                    let joined = parts.join("/");
-                    self.made(joined.len())?;
-                    Value::text(squeezed(&joined))
-                }
-                None => self.of_unknown(arguments, "`File.join` is not run"),
-            },
-            ("File", "expand_path" | "absolute_path" | "realpath") => match (word(0), arguments.get(1)) {
-                (Some(path), None) if !path.starts_with('~') => Value::text(lexical(path)),
-                (Some(path), Some(base)) if !path.starts_with('~') => match base.word() {
-                    Some(_) if path.starts_with('/') => Value::text(path),
-                    Some(base) => Value::text(lexical(&format!("{base}/{path}"))),
-                    None => self.of_unknown(arguments, "`File.expand_path` is not run"),
+            ("Etc", "nprocessors") => {
+                self.decided_here(node);
+                host::processors().map_or_else(|| Value::unknown("this computer does not say"), Value::int)
+            }
+            ("ENV", _) => self.environment(node, method, arguments, block)?,
+            ("GetoptLong" | "OptionParser", "new") => {
+                self.note(node, "this is answered as if nothing was typed behind `vagrant`");
+                Value::list(Vec::new())
+            }
+            ("$stdout" | "STDOUT" | "STDERR", "puts" | "print" | "write" | "printf" | "<<") => {
+                self.note(node, "a message; it is not printed any more");
+                Value::Nil
+            }
+            ("$stdout" | "STDOUT" | "STDERR", "sync=" | "flush" | "sync") => Value::Nil,
+            ("FileUtils", _) => Value::unknown("it changes files of this computer, which lab does not"),
+            ("Struct", "new") | ("Data", "define") => self.make_struct(arguments, block)?,
+            ("IPAddr", "new") => match (arguments, word(0)) {
+                (_, Some(written)) => match ip::new(written) {
+                    Some(address) => address,
+                    None => Value::unknown(format!("{written} is not an IPv4 address")),
                 },
-                _ => self.of_unknown(arguments, "a home folder is another one for everyone"),
+                ([Value::Int(bits), ..], _) => match u32::try_from(*bits) {
+                    Ok(bits) => Value::Ip(std::net::Ipv4Addr::from_bits(bits), 32),
+                    Err(_) => Value::unknown("it is no IPv4 address"),
+                },
+                _ => unknown("`IPAddr.new` is not run".to_owned()),
             },
-            ("File" | "Dir", "exist?" | "exists?" | "file?" | "directory?") => match word(0) {
-                Some(path) if !path.starts_with('~') => {
-                    let there = self.around.dir.join(path).exists();
-                    let is = if there { "is there" } else { "is not there" };
-                    self.note(
-                        line,
-                        format!("{path} {is} on this computer, which decided what was taken over"),
-                    );
-                    Value::Bool(there)
+            ("Hash", "new") => {
+                let default =
+                    block.or(arguments.first()).cloned().filter(|default| !matches!(default, Value::Map(_)));
+                Value::Map(Rc::new(std::cell::RefCell::new(Table { pairs: Vec::new(), default })))
+            }
+            ("Hash", "[]") => match arguments {
+                [one] => self.method(one, "to_h", &[])?,
+                several => {
+                    Value::map(several.chunks_exact(2).map(|two| (two[0].clone(), two[1].clone())).collect())
                 }
-                _ => self.of_unknown(arguments, "which file is meant is not known"),
             },
-            ("File" | "IO", "read" | "open") if block.is_none() => self.file(line, arguments)?,
+            ("Array", "new") => self.new_list(arguments, block)?,
+            ("Set", "new") => match arguments {
+                [] => Value::list(Vec::new()),
+                [items, ..] => self.method(items, "uniq", &[])?,
+            },
+            ("String", "new") => arguments.first().cloned().unwrap_or_else(|| Value::text("")),
+            ("Regexp", "new") => match word(0).map(|source| Pattern::new(source, "")) {
+                Some(Some(pattern)) => Value::Pattern(Rc::new(pattern)),
+                _ => unknown("this pattern is not understood".to_owned()),
+            },
+            ("Regexp", "escape" | "quote") => match word(0) {
+                Some(text) => Value::text(regex_lite::escape(text)),
+                None => unknown("it is no text".to_owned()),
+            },
+            ("Regexp", "last_match") => match (self.matched.clone(), arguments) {
+                (Some(found), []) => Value::Matched(found),
+                (Some(found), arguments) => {
+                    super::matching::matched_method(&found, "[]", arguments).unwrap_or(Value::Nil)
+                }
+                (None, _) => Value::Nil,
+            },
+            ("Math", "sqrt" | "log2" | "log10") => match arguments.first().and_then(Value::float) {
+                Some(number) => Value::Float(match method {
+                    "sqrt" => number.sqrt(),
+                    "log2" => number.log2(),
+                    _ => number.log10(),
+                }),
+                None => unknown(format!("`Math.{method}` is not run")),
+            },
+            ("Shellwords", "escape" | "shellescape") => match word(0) {
+                Some(text)
+                    if !text.is_empty()
+                        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c)) =>
+                {
+                    Value::text(text)
+                }
+                Some(text) => Value::text(format!("'{}'", text.replace('\'', "'\\''"))),
+                None => unknown("it is no text".to_owned()),
+            },
+            ("File" | "Dir" | "IO" | "Pathname" | "FileTest", _) => {
+                self.file_method(node, name, method, arguments, block)?
+            }
             ("YAML" | "Psych", "load_file" | "safe_load_file" | "unsafe_load_file") => {
-                let text = self.file(line, arguments)?;
-                self.data(&text, data::yaml)?
+                let text = self.file(node, arguments)?;
+                self.data(&text, data::yaml, symbolized(arguments))?
             }
             ("JSON", "load_file") => {
-                let text = self.file(line, arguments)?;
-                self.data(&text, data::json)?
+                let text = self.file(node, arguments)?;
+                self.data(&text, data::json, symbolized(arguments))?
             }
             ("YAML" | "Psych", "load" | "safe_load" | "unsafe_load") => {
-                self.data(arguments.first().unwrap_or(&Value::Nil), data::yaml)?
+                let text = arguments.first().cloned().unwrap_or(Value::Nil);
+                self.data(&text, data::yaml, symbolized(arguments))?
             }
-            ("JSON", "parse" | "load") => self.data(arguments.first().unwrap_or(&Value::Nil), data::json)?,
-            ("YAML" | "JSON" | "TOML" | "IniFile", _) | ("File" | "IO", "read" | "open" | "readlines") => {
-                let file = word(0).unwrap_or("that file");
-                Value::unknown(format!("`{name}.{method}` is not run, and what {file} says is not known"))
+            ("JSON", "parse" | "load" | "parse!") => {
+                let text = arguments.first().cloned().unwrap_or(Value::Nil);
+                self.data(&text, data::json, symbolized(arguments))?
             }
-            _ => Value::unknown(format!("`{name}.{method}` is not run")),
+            ("Kernel", "format" | "sprintf" | "puts" | "Integer" | "String") => match (method, arguments) {
+                ("format" | "sprintf", [Value::Text(format), values @ ..]) => {
+                    super::format::formatted(format, values)
+                        .map_or_else(|| unknown("`format` is not run".to_owned()), Value::text)
+                }
+                _ => Value::Nil,
+            },
+            (_, "===" | "==" | "!=") => match arguments {
+                [Value::Name(other)] if method != "===" => {
+                    Value::Bool((**other == *name) == (method == "=="))
+                }
+                [value] if method == "===" => host::is_a(value, name)
+                    .map_or_else(|| unknown(format!("`{name} ===` is not run")), Value::Bool),
+                _ => unknown(format!("`{name} {method}` is not run")),
+            },
+            (_, "to_s" | "name") => Value::text(name),
+            ("YAML" | "JSON" | "TOML" | "IniFile" | "ERB", _) => unknown(format!(
+                "`{name}.{method}` is not run{}",
+                word(0)
+                    .filter(|file| file.len() < 60 && !file.contains('\n'))
+                    .map(|file| format!(", and what {file} says is not known"))
+                    .unwrap_or_default()
+            )),
+            _ => unknown(format!("`{name}.{method}` is not run")),
         })
     }
 
-    /// The text of the file that the first of `arguments` names.
-    fn file(&mut self, line: usize, arguments: &[Value]) -> Walk {
-        let Some(path) = arguments.first().and_then(Value::word) else {
-            return Ok(self.of_unknown(arguments, "which file is meant is not known"));
+    /// Notes that this computer has decided something.
+    pub(super) fn decided_here(&mut self, node: &Node) {
+        let place = self.place(node);
+        self.decided_at(place);
+    }
+
+    pub(super) fn decided_at(&mut self, place: Place) {
+        let system = match std::env::consts::OS {
+            "macos" => "macOS",
+            "windows" => "Windows",
+            "linux" => "Linux",
+            other => other,
         };
-        Ok(match data::read(self.around.dir, path) {
-            Ok(text) => {
-                self.made(text.len())?;
-                self.note(
-                    line,
-                    format!("what {} says now stands in the Labfile, and does not follow it", lexical(path)),
-                );
-                Value::text(text)
+        self.found.notes.add(
+            place,
+            format!("this is answered for this computer ({system}); the Labfile is the same on all"),
+        );
+    }
+
+    fn environment(
+        &mut self,
+        node: &'static Node,
+        method: &str,
+        arguments: &[Value],
+        block: Option<&Value>,
+    ) -> Walk {
+        if let ("update" | "merge!" | "replace", [map @ Value::Map(_)]) = (method, arguments) {
+            for (key, value) in map.pairs() {
+                let key = key.to_text().unwrap_or_default();
+                self.note(node, format!("{key} is set for Vagrant alone"));
+                self.environment.insert(key, value);
             }
-            Err(why) => Value::unknown(why),
+            return Ok(Value::Nil);
+        }
+        let Some(variable) = arguments.first().and_then(Value::word) else {
+            return Ok(arguments
+                .iter()
+                .find_map(Value::first_unknown)
+                .unwrap_or_else(|| Value::unknown(format!("`ENV.{method}` is not run"))));
+        };
+        let value = match self.environment.get(variable) {
+            Some(set) => set.clone(),
+            None => {
+                let value = (self.around.environment)(variable);
+                let place = self.place(node);
+                let words = match value {
+                    Some(_) => {
+                        "{}: read from the environment of this computer; the Labfile does not follow it"
+                    }
+                    None => "{}: not set in the environment of this computer",
+                };
+                self.found.notes.about(place, variable, words);
+                value.map_or(Value::Nil, Value::text)
+            }
+        };
+        Ok(match (method, arguments.get(1), block) {
+            ("[]" | "dig", _, _) => value,
+            ("key?" | "has_key?" | "include?" | "member?", _, _) => match value {
+                Value::Unknown(_) => value,
+                value => Value::Bool(!value.is_nil()),
+            },
+            ("fetch", _, _) if !value.is_nil() => value,
+            ("fetch", Some(default), _) => default.clone(),
+            ("fetch", None, Some(Value::Proc(block))) => {
+                let block = Rc::clone(block);
+                self.call(&block, vec![Value::text(variable)], false)?
+            }
+            ("fetch", None, _) => {
+                Value::raised(format!("{variable} is not set in the environment of this computer"))
+            }
+            ("store" | "[]=", Some(new), _) => {
+                self.environment.insert(variable.to_owned(), new.clone());
+                self.note(node, format!("{variable} is set for Vagrant alone"));
+                new.clone()
+            }
+            ("delete", _, _) => {
+                self.environment.insert(variable.to_owned(), Value::Nil);
+                value
+            }
+            _ => Value::unknown(format!("`ENV.{method}` is not run")),
         })
+    }
+
+    /// `Struct.new(:name, :ip) do … end`
+    fn make_struct(&mut self, arguments: &[Value], block: Option<&Value>) -> Walk {
+        let keywords =
+            arguments.last().and_then(|last| last.get("keyword_init")).and_then(|flag| flag.truth());
+        let members = arguments.iter().filter_map(|value| match value {
+            Value::Symbol(name) => Some(Rc::clone(name)),
+            _ => None,
+        });
+        let members: Vec<Rc<str>> = members.collect();
+        let name = match block {
+            Some(_) => format!("{}Struct{}", self.module, self.own.len()),
+            None => String::new(),
+        };
+        let class = Class {
+            name: name.as_str().into(),
+            members,
+            keywords: keywords.unwrap_or(false),
+            parent: None,
+            is_open: false,
+        };
+        if let Some(Value::Proc(block)) = block
+            && let Proc::Block(closure) = &**block
+        {
+            let module = std::mem::replace(&mut self.module, format!("{name}::"));
+            let done = self.body(closure.body, true);
+            self.module = module;
+            done?;
+        }
+        Ok(Value::Class(Rc::new(class)))
+    }
+
+    /// `Array.new(3) { |i| … }`
+    fn new_list(&mut self, arguments: &[Value], block: Option<&Value>) -> Walk {
+        match arguments {
+            [] => Ok(Value::list(Vec::new())),
+            [list @ Value::List(_)] => self.method(list, "dup", &[]),
+            [count @ Value::Int(number), rest @ ..] => match (block, rest.first()) {
+                (Some(Value::Proc(block)), _) => {
+                    let range = Value::Range(Rc::new((Value::Int(0), count.clone(), true)));
+                    let block = Rc::clone(block);
+                    self.iterate(&range, "map", &[], &block, false)
+                }
+                (_, item) => {
+                    let count = usize::try_from(*number).unwrap_or(0);
+                    self.made(count.saturating_mul(size_of::<Value>()))?;
+                    Ok(Value::list(vec![item.cloned().unwrap_or(Value::Nil); count]))
+                }
+            },
+            [first, ..] => {
+                Ok(first.first_unknown().unwrap_or_else(|| Value::unknown("`Array.new` is not run")))
+            }
+        }
     }
 
     /// What a text says, as `read` reads it.
-    fn data(&mut self, text: &Value, read: fn(&str) -> Result<Value, String>) -> Walk {
-        let Some(text) = text.word() else {
-            return Ok(Value::unknown(text.why_unknown().unwrap_or("what is to be read is no text")));
+    fn data(&mut self, text: &Value, read: fn(&str) -> Result<Value, String>, symbols: bool) -> Walk {
+        let Some(word) = text.word() else {
+            return Ok(match text {
+                Value::Unknown(_) => text.clone(),
+                _ => Value::unknown("what is to be read is no text"),
+            });
         };
         // What it becomes is larger than its text, by no more than the reader allows.
-        self.made(text.len().saturating_mul(16))?;
-        Ok(read(text).unwrap_or_else(Value::unknown))
-    }
-
-    /// Why a call with these arguments is not known.
-    fn of_unknown(&self, arguments: &[Value], otherwise: &str) -> Value {
-        Value::unknown(arguments.iter().find_map(Value::why_unknown).unwrap_or(otherwise))
+        self.made(word.len().saturating_mul(16))?;
+        let value = read(word).unwrap_or_else(Value::raised);
+        Ok(if symbols { with_symbols(&value) } else { value })
     }
 }
 
-/// `a//b` as `a/b`, `./a` as `a`.
-fn squeezed(path: &str) -> String {
-    let mut squeezed = String::new();
-    for c in path.chars() {
-        if c != '/' || !squeezed.ends_with('/') {
-            squeezed.push(c);
-        }
-    }
-    squeezed.strip_prefix("./").map(str::to_owned).unwrap_or(squeezed)
+/// `symbolize_names: true`
+fn symbolized(arguments: &[Value]) -> bool {
+    arguments.iter().any(|value| value.get("symbolize_names").and_then(|flag| flag.truth()) == Some(true))
 }
 
-/// `./Vagrantfile/../a` as `a`. The Vagrantfile's folder is `.`.
-pub(super) fn lexical(path: &str) -> String {
-    let root = if path.starts_with('/') { "/" } else { "" };
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        match (part, parts.last()) {
-            ("..", Some(last)) if *last != ".." => drop(parts.pop()),
-            ("..", None) if !root.is_empty() => {}
-            _ => parts.push(part),
+/// The same with symbols for keys. What was read has no circles, and its reader bounds it.
+fn with_symbols(value: &Value) -> Value {
+    match value {
+        Value::Map(table) => {
+            let pair = |(key, value): &(Value, Value)| {
+                let key = key.word().map_or_else(|| key.clone(), Value::symbol);
+                (key, with_symbols(value))
+            };
+            Value::map(table.borrow().pairs.iter().map(pair).collect())
         }
-    }
-    match (root, parts.join("/")) {
-        ("", path) if path.is_empty() => ".".to_owned(),
-        (root, path) => format!("{root}{path}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_begin_at_the_vagrantfiles_folder() {
-        for (path, expected) in [
-            ("./Vagrantfile/../provision/a.sh", "provision/a.sh"),
-            ("./.", "."),
-            ("../x", "../x"),
-            ("a/../../x", "../x"),
-            ("/a/../../b", "/b"),
-        ] {
-            assert_eq!(lexical(path), expected, "{path}");
-        }
-        assert_eq!(squeezed("./a//b"), "a/b");
+        Value::List(items) => Value::list(items.borrow().iter().map(with_symbols).collect()),
+        other => other.clone(),
     }
 }

@@ -3,11 +3,10 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::rc::Rc;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::builtin::lexical;
+use super::files::lexical;
 use super::value::Value;
 
 /// The largest file that is read, in bytes.
@@ -122,7 +121,7 @@ impl<'de> Visitor<'de> for Reader {
         while let Some((Data(key), Data(value))) = pairs.next_entry()? {
             map.push((key, value));
         }
-        Ok(Value::Map(Rc::new(map)))
+        Ok(Value::map(map))
     }
 }
 
@@ -137,12 +136,12 @@ mod tests {
         )
         .unwrap();
         let Some(Value::List(machines)) = value.get("machines") else { panic!("{value:?}") };
-        let web = &machines[0];
+        let web = &machines.borrow()[0];
         assert_eq!(web.get("name").unwrap().word(), Some("web"));
         assert_eq!(web.get("memory").unwrap().number(), Some(512));
         assert!(matches!(web.get("gui"), Some(Value::Bool(false))));
         assert!(matches!(web.get("none"), Some(Value::Nil)));
-        let Value::Map(pairs) = web else { panic!("{web:?}") };
+        let pairs = web.pairs();
         assert!(
             pairs.iter().any(|(key, _)| matches!(key, Value::Symbol(name) if &**name == "box")),
             "{pairs:?}"
@@ -150,7 +149,9 @@ mod tests {
         assert!(pairs.iter().any(|(key, _)| matches!(key, Value::Int(10))), "{pairs:?}");
         assert!(yaml("a: [").unwrap_err().starts_with("it is no YAML: "));
         let list = json("[{\"a\": 1}, null]").unwrap();
-        assert!(matches!(&list, Value::List(items) if items[0].get("a").unwrap().number() == Some(1)));
+        assert!(
+            matches!(&list, Value::List(items) if items.borrow()[0].get("a").unwrap().number() == Some(1))
+        );
     }
 
     #[test]

@@ -1,312 +1,307 @@
-//! Ruby's own methods on plain values, as far as Vagrantfiles use them.
+//! Ruby's own methods on plain values, as far as Vagrantfiles use them: what all have, and numbers.
 
+use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::eval::{Eval, Walk};
 use super::value::Value;
 
-/// What a loop's block gets in each round, or why that is not known.
-pub(super) fn rounds(receiver: &Value, method: &str, arguments: &[Value]) -> Result<Vec<Vec<Value>>, Value> {
-    let number = |value: Option<&Value>| value.and_then(Value::number);
-    let indexed = |items: Vec<Value>| {
-        let numbers = (0..).map(Value::Int);
-        items.into_iter().zip(numbers).map(|(item, number)| vec![item, number]).collect()
-    };
-    match (receiver, method) {
-        (Value::Unknown(why), _) => Err(Value::Unknown(Rc::clone(why))),
-        (Value::List(items), "each" | "map" | "collect" | "flat_map") => {
-            Ok(items.iter().map(|item| vec![item.clone()]).collect())
-        }
-        (Value::List(items), "each_with_index") => Ok(indexed(items.to_vec())),
-        (Value::List(items), "reverse_each") => {
-            Ok(items.iter().rev().map(|item| vec![item.clone()]).collect())
-        }
-        (Value::Map(pairs), "each" | "each_pair" | "map" | "collect") => {
-            Ok(pairs.iter().map(|(key, value)| vec![key.clone(), value.clone()]).collect())
-        }
-        (Value::Map(pairs), "each_with_index") => Ok(indexed(
-            pairs.iter().map(|(key, value)| Value::list(vec![key.clone(), value.clone()])).collect(),
-        )),
-        (Value::Map(pairs), "each_key") => Ok(pairs.iter().map(|(key, _)| vec![key.clone()]).collect()),
-        (Value::Map(pairs), "each_value") => Ok(pairs.iter().map(|(_, value)| vec![value.clone()]).collect()),
-        (Value::Int(count), "times") if *count <= LOOP_MAX => {
-            Ok((0..*count).map(|number| vec![Value::Int(number)]).collect())
-        }
-        (Value::Int(from), "upto" | "downto") => match number(arguments.first()) {
-            Some(to) if from.abs_diff(to) <= LOOP_MAX.unsigned_abs() => {
-                let up: Vec<_> = (*from.min(&to)..=*from.max(&to)).map(|n| vec![Value::Int(n)]).collect();
-                Ok(match method {
-                    "upto" if *from <= to => up,
-                    "downto" if *from >= to => up.into_iter().rev().collect(),
-                    _ => Vec::new(),
-                })
-            }
-            _ => Err(Value::unknown("it has too many rounds, or none that are known")),
-        },
-        (Value::Nil, _) => Err(Value::unknown("what it goes over is empty")),
-        _ => Err(Value::unknown(format!("`{method}` is not run on this"))),
-    }
-}
-
-/// The most rounds of a counted loop.
-const LOOP_MAX: i64 = 10_000;
+/// The longest text that one call makes, in bytes.
+pub(super) const TEXT_MAX: usize = 1 << 20;
 
 impl Eval<'_> {
     /// `receiver.method(arguments)` for plain values.
-    pub(super) fn method(&mut self, receiver: Value, method: &str, arguments: &[Value]) -> Walk {
-        if let Some(why) = receiver.why_unknown().or(arguments.iter().find_map(Value::why_unknown)) {
-            return Ok(Value::unknown(why));
+    pub(super) fn method(&mut self, receiver: &Value, method: &str, arguments: &[Value]) -> Walk {
+        if let Value::Unknown(_) = receiver {
+            return Ok(receiver.clone());
         }
-        let result = match (&receiver, arguments) {
-            (_, []) if method == "nil?" => Some(Value::Bool(matches!(receiver, Value::Nil))),
-            (_, []) if method == "!" => receiver.truth().map(|truth| Value::Bool(!truth)),
-            (_, [other]) if matches!(method, "==" | "eql?" | "equal?") => {
-                receiver.same(other).map(Value::Bool)
+        // What is put into a list or map may be unknown; it is asked for there.
+        let is_stored = matches!(receiver, Value::List(_) | Value::Map(_))
+            && matches!(
+                method,
+                "<<" | "push" | "append" | "unshift" | "prepend" | "insert" | "[]=" | "store"
+            );
+        if let (Some(Value::Unknown(reason)), false) =
+            (arguments.iter().find(|value| matches!(value, Value::Unknown(_))), is_stored)
+        {
+            return Ok(Value::Unknown(Rc::clone(reason)));
+        }
+        match (receiver, method) {
+            (Value::Record(record), _) => {
+                return self.record_call(record, method, arguments.to_vec(), None, false);
             }
-            (_, [other]) if method == "!=" => receiver.same(other).map(|same| Value::Bool(!same)),
-            (_, []) if method == "to_s" => receiver.to_text().map(Value::text),
-            (_, []) if matches!(method, "dup" | "clone" | "freeze" | "to_a" | "to_h" | "itself") => {
-                Some(receiver.clone())
-            }
-            (Value::Text(text), arguments) => text_method(text, method, arguments),
-            (Value::Symbol(text), []) if method == "to_sym" => Some(Value::Symbol(Rc::clone(text))),
-            (Value::Symbol(text), arguments) => text_method(text, method, arguments),
-            (Value::Int(_) | Value::Float(_), arguments) => number_method(&receiver, method, arguments),
-            (Value::List(items), arguments) => list_method(items, method, arguments),
-            (Value::Map(pairs), arguments) => map_method(pairs, method, arguments),
-            (Value::Nil, []) if method == "to_i" => Some(Value::Int(0)),
-            (Value::Nil, []) if method == "empty?" => Some(Value::Bool(true)),
-            (Value::Bool(a), [other]) => match (method, other.truth()) {
-                ("&", Some(b)) => Some(Value::Bool(*a && b)),
-                ("|", Some(b)) => Some(Value::Bool(*a || b)),
+            (Value::Class(class), "name" | "to_s") => return Ok(Value::text(Rc::clone(&class.name))),
+            _ => {}
+        }
+        let result = match self.everybodys(receiver, method, arguments)? {
+            Some(value) => Some(value),
+            None => match receiver {
+                Value::Text(text) => self.text_method(text, method, arguments)?,
+                Value::Symbol(text) => match method {
+                    "to_sym" => Some(receiver.clone()),
+                    "to_proc" => Some(Value::Proc(Rc::new(super::value::Proc::Named(Rc::clone(text))))),
+                    "<=>" | "[]" | "length" | "size" | "start_with?" | "end_with?" | "=~" | "match?"
+                    | "match" | "empty?" => self.text_method(text, method, arguments)?,
+                    // The others give a symbol: `:web.upcase`.
+                    _ => match self.text_method(text, method, arguments)? {
+                        Some(Value::Text(text)) => Some(Value::Symbol(text)),
+                        other => other,
+                    },
+                },
+                Value::Pattern(_) => self.pattern_method(receiver, method, arguments)?,
+                Value::Matched(matched) => super::matching::matched_method(matched, method, arguments),
+                Value::Int(_) | Value::Float(_) => self.number_method(receiver, method, arguments)?,
+                Value::List(items) => self.list_method(items, method, arguments)?,
+                Value::Map(table) => self.map_method(table, method, arguments)?,
+                Value::Range(range) => self.range_method(receiver, range, method, arguments)?,
+                Value::Ip(address, prefix) => super::ip::method(*address, *prefix, method, arguments),
+                Value::Nil => match (method, arguments) {
+                    ("to_i", []) => Some(Value::Int(0)),
+                    ("to_a", []) => Some(Value::list(Vec::new())),
+                    ("to_h", []) => Some(Value::map(Vec::new())),
+                    ("&", [_]) => Some(Value::Bool(false)),
+                    (
+                        "empty?" | "[]" | "each" | "+" | "split" | "length" | "size" | "upcase" | "downcase",
+                        _,
+                    ) => Some(Value::raised(format!("`{method}` of nothing"))),
+                    _ => None,
+                },
+                Value::Bool(a) => match (method, arguments) {
+                    ("&", [other]) => other.truth().map(|b| Value::Bool(*a && b)),
+                    ("|", [other]) => other.truth().map(|b| Value::Bool(*a || b)),
+                    ("^", [other]) => other.truth().map(|b| Value::Bool(*a != b)),
+                    _ => None,
+                },
                 _ => None,
             },
-            _ => None,
         };
-        let result = result.unwrap_or_else(|| Value::unknown(format!("`{method}` is not run")));
+        let result = match result {
+            Some(result) => result,
+            None => match arguments.iter().find_map(Value::first_unknown).or(receiver.first_unknown()) {
+                Some(unknown) => unknown,
+                None => Value::unknown(format!("`{method}` is not run")),
+            },
+        };
         match &result {
             Value::Text(text) | Value::Symbol(text) => self.made(text.len())?,
-            Value::List(items) => self.made(items.len() * size_of::<Value>())?,
-            Value::Map(pairs) => self.made(pairs.len() * 2 * size_of::<Value>())?,
+            Value::List(items) => self.made(items.borrow().len() * size_of::<Value>())?,
+            Value::Map(table) => self.made(table.borrow().pairs.len() * 2 * size_of::<Value>())?,
             _ => {}
         }
         Ok(result)
     }
-}
 
-fn text_method(text: &str, method: &str, arguments: &[Value]) -> Option<Value> {
-    let plain = |text: String| Some(Value::text(text));
-    let length = || i64::try_from(text.chars().count()).ok();
-    match (method, arguments) {
-        ("to_sym", []) => Some(Value::Symbol(text.into())),
-        ("to_i", []) => {
-            let digits = text.trim_start().split(|c: char| !c.is_ascii_digit() && c != '-').next();
-            Some(Value::Int(digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)))
-        }
-        // `read`: of a file that was opened, of which the text is all that matters.
-        ("to_str" | "read", []) => plain(text.to_owned()),
-        ("upcase", []) => plain(text.to_uppercase()),
-        ("downcase", []) => plain(text.to_lowercase()),
-        ("capitalize", []) => {
-            let mut letters = text.chars();
-            let first = letters.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
-            plain(format!("{first}{}", letters.as_str().to_lowercase()))
-        }
-        ("strip", []) => plain(text.trim().to_owned()),
-        ("lstrip", []) => plain(text.trim_start().to_owned()),
-        ("rstrip", []) => plain(text.trim_end().to_owned()),
-        ("chomp", []) => plain(text.strip_suffix('\n').unwrap_or(text).to_owned()),
-        ("chop", []) => {
-            let mut text = text.to_owned();
-            text.pop();
-            plain(text)
-        }
-        ("length" | "size", []) => length().map(Value::Int),
-        ("empty?", []) => Some(Value::Bool(text.is_empty())),
-        ("lines", []) => Some(Value::list(text.split_inclusive('\n').map(Value::text).collect())),
-        ("split", []) => Some(Value::list(text.split_whitespace().map(Value::text).collect())),
-        ("split", [Value::Text(by)]) if !by.is_empty() => {
-            let mut parts: Vec<Value> = text.split(&**by).map(Value::text).collect();
-            while parts.last().and_then(Value::word) == Some("") {
-                parts.pop();
+    /// What every value has.
+    fn everybodys(&mut self, receiver: &Value, method: &str, arguments: &[Value]) -> Walk<Option<Value>> {
+        Ok(match (method, arguments) {
+            ("nil?", []) => Some(Value::Bool(receiver.is_nil())),
+            ("!", []) => receiver.truth().map(|truth| Value::Bool(!truth)),
+            ("==" | "eql?" | "equal?", [other]) => receiver.same(other).map(Value::Bool),
+            ("!=", [other]) => receiver.same(other).map(|same| Value::Bool(!same)),
+            ("===", [other]) => Some(self.case_equal(receiver, other)?),
+            ("to_s", []) => receiver.to_text().map(Value::text),
+            ("inspect", []) => receiver.inspect().map(Value::text),
+            (
+                "freeze" | "itself" | "to_enum" | "each_entry" | "force_encoding" | "encode"
+                | "unicode_normalize" | "scrub" | "b",
+                _,
+            ) => Some(receiver.clone()),
+            ("+@" | "-@", []) if matches!(receiver, Value::Text(_)) => Some(receiver.clone()),
+            ("frozen?", []) => Some(Value::Bool(false)),
+            ("dup" | "clone" | "deep_dup", _) => Some(match receiver {
+                Value::List(items) => Value::list(items.borrow().clone()),
+                Value::Map(table) => {
+                    let table = table.borrow().clone();
+                    Value::Map(Rc::new(std::cell::RefCell::new(table)))
+                }
+                other => other.clone(),
+            }),
+            ("<=>", [other]) => match compare(receiver, other) {
+                Some(order) => Some(Value::Int(order as i64)),
+                None => Some(Value::Nil),
+            },
+            ("is_a?" | "kind_of?" | "instance_of?", [Value::Name(class)]) => {
+                super::host::is_a(receiver, class).map(Value::Bool)
             }
-            Some(Value::list(parts))
-        }
-        ("+" | "concat" | "<<", [other]) => plain(format!("{text}{}", other.word()?)),
-        ("*", [Value::Int(count)]) => {
-            let count = usize::try_from(*count).ok()?;
-            (text.len().checked_mul(count)? < 1 << 20).then(|| Value::text(text.repeat(count)))
-        }
-        ("%", [Value::List(values)]) => formatted(text, values).and_then(plain),
-        ("%", [value]) => formatted(text, std::slice::from_ref(value)).and_then(plain),
-        ("start_with?", [Value::Text(part)]) => Some(Value::Bool(text.starts_with(&**part))),
-        ("end_with?", [Value::Text(part)]) => Some(Value::Bool(text.ends_with(&**part))),
-        ("include?", [Value::Text(part)]) => Some(Value::Bool(text.contains(&**part))),
-        ("gsub" | "tr", [Value::Text(from), Value::Text(to)])
-            if !from.is_empty() && (method == "gsub" || (from.len() == 1 && to.len() <= 1)) =>
-        {
-            let size = text.len().checked_mul(to.len() + 1)?;
-            (size < 1 << 22).then(|| Value::text(text.replace(&**from, to)))
-        }
-        ("sub", [Value::Text(from), Value::Text(to)]) => plain(text.replacen(&**from, to, 1)),
-        ("rjust" | "ljust", [Value::Int(width), rest @ ..]) => {
-            let fill = rest.first().map_or(Some(" "), Value::word)?.chars().next()?;
-            let missing = usize::try_from(width.saturating_sub(length()?)).unwrap_or(0);
-            let fill: String = std::iter::repeat_n(fill, missing.min(1 << 16)).collect();
-            plain(if method == "rjust" { format!("{fill}{text}") } else { format!("{text}{fill}") })
-        }
-        _ => None,
-    }
-}
-
-/// `"web%02d" % 3`: `%s`, `%d` with a width, and `%%`.
-pub(super) fn formatted(format: &str, values: &[Value]) -> Option<String> {
-    let mut values = values.iter();
-    let mut text = String::new();
-    let mut rest = format;
-    while let Some((before, after)) = rest.split_once('%') {
-        text += before;
-        let end = after.find(|c: char| !c.is_ascii_digit() && c != '-')?;
-        let (width, after) = after.split_at(end);
-        let mut letters = after.chars();
-        let value = match letters.next()? {
-            '%' => "%".to_owned(),
-            's' => values.next()?.to_text()?,
-            'd' | 'i' => values.next()?.number()?.to_string(),
-            'x' => format!("{:x}", values.next()?.number()?),
-            _ => return None,
-        };
-        let size: usize = if width.is_empty() { 0 } else { width.trim_start_matches('-').parse().ok()? };
-        text += &match width {
-            _ if size > 1_000 => return None,
-            width if width.starts_with('-') => format!("{value:<size$}"),
-            width if width.starts_with('0') => format!("{value:0>size$}"),
-            _ => format!("{value:>size$}"),
-        };
-        rest = letters.as_str();
-    }
-    Some(text + rest)
-}
-
-fn number_method(receiver: &Value, method: &str, arguments: &[Value]) -> Option<Value> {
-    if let (Value::Int(a), [Value::Int(b)]) = (receiver, arguments) {
-        let whole = |number: Option<i64>| number.map(Value::Int);
-        return match method {
-            "+" => whole(a.checked_add(*b)),
-            "-" => whole(a.checked_sub(*b)),
-            "*" => whole(a.checked_mul(*b)),
-            "/" => whole(a.checked_div_euclid(*b)),
-            "%" => whole(a.checked_rem_euclid(*b)),
-            "**" => whole(u32::try_from(*b).ok().and_then(|b| a.checked_pow(b))),
-            "<" => Some(Value::Bool(a < b)),
-            ">" => Some(Value::Bool(a > b)),
-            "<=" => Some(Value::Bool(a <= b)),
-            ">=" => Some(Value::Bool(a >= b)),
+            ("is_a?" | "kind_of?" | "instance_of?", [Value::Class(_)]) => Some(Value::Bool(false)),
+            ("class", []) => receiver.class_name().map(Value::text),
+            ("respond_to?", [name]) => match (receiver, name.word()) {
+                (Value::List(_) | Value::Map(_), Some("each" | "map" | "size" | "length" | "[]")) => {
+                    Some(Value::Bool(true))
+                }
+                (_, Some("each" | "map" | "keys" | "has_key?")) => Some(Value::Bool(false)),
+                (_, Some("to_s")) => Some(Value::Bool(true)),
+                _ => None,
+            },
+            ("send" | "public_send" | "__send__", [name, rest @ ..]) => match name.word() {
+                Some(name) => Some(self.method(receiver, name, rest)?),
+                None => None,
+            },
+            ("instance_of" | "object_id" | "hash", _) => None,
+            ("present?", []) => Some(Value::Bool(!is_blank(receiver))),
+            ("blank?", []) => Some(Value::Bool(is_blank(receiver))),
+            ("<" | ">" | "<=" | ">=", [other]) if matches!(receiver, Value::Text(_) | Value::Ip(..)) => {
+                compare(receiver, other).map(|order| {
+                    Value::Bool(match method {
+                        "<" => order == Ordering::Less,
+                        ">" => order == Ordering::Greater,
+                        "<=" => order != Ordering::Greater,
+                        _ => order != Ordering::Less,
+                    })
+                })
+            }
+            ("between?", [least, most]) => match (compare(receiver, least), compare(receiver, most)) {
+                (Some(low), Some(high)) => {
+                    Some(Value::Bool(low != Ordering::Less && high != Ordering::Greater))
+                }
+                _ => None,
+            },
+            ("clamp", [least, most]) => match (compare(receiver, least), compare(receiver, most)) {
+                (Some(Ordering::Less), _) => Some(least.clone()),
+                (_, Some(Ordering::Greater)) => Some(most.clone()),
+                (Some(_), Some(_)) => Some(receiver.clone()),
+                _ => None,
+            },
             _ => None,
-        };
+        })
     }
-    let float = |value: &Value| match value {
-        Value::Int(number) => Some(*number as f64),
-        Value::Float(number) => Some(*number),
-        _ => None,
-    };
-    match (method, arguments) {
-        ("to_i" | "floor" | "truncate", []) => receiver.number().map(Value::Int),
-        ("to_f", []) => float(receiver).map(Value::Float),
-        ("succ" | "next", []) => receiver.number()?.checked_add(1).map(Value::Int),
-        ("pred", []) => receiver.number()?.checked_sub(1).map(Value::Int),
-        ("+", [other]) => Some(Value::Float(float(receiver)? + float(other)?)),
-        ("-", [other]) => Some(Value::Float(float(receiver)? - float(other)?)),
-        ("*", [other]) => Some(Value::Float(float(receiver)? * float(other)?)),
-        ("/", [other]) => Some(Value::Float(float(receiver)? / float(other)?)),
-        ("<", [other]) => Some(Value::Bool(float(receiver)? < float(other)?)),
-        (">", [other]) => Some(Value::Bool(float(receiver)? > float(other)?)),
-        _ => None,
+
+    fn range_method(
+        &mut self,
+        receiver: &Value,
+        range: &(Value, Value, bool),
+        method: &str,
+        arguments: &[Value],
+    ) -> Walk<Option<Value>> {
+        Ok(match (method, arguments) {
+            ("first" | "begin" | "min", []) => Some(range.0.clone()),
+            ("end", []) => Some(range.1.clone()),
+            ("include?" | "member?" | "cover?", [value]) => {
+                self.range_includes(range, value).map(Value::Bool)
+            }
+            ("step" | "%", [step]) => {
+                let last = match (&range.1, range.2) {
+                    (Value::Int(last), true) => Value::Int(last.saturating_sub(1)),
+                    (last, _) => last.clone(),
+                };
+                Some(self.stepped(&range.0, &last, step)?)
+            }
+            ("exclude_end?", []) => Some(Value::Bool(range.2)),
+            _ => match self.items(receiver)? {
+                Ok(items) => {
+                    let items = Value::list(items);
+                    match method {
+                        "to_a" | "entries" | "each" => Some(items),
+                        _ => Some(self.method(&items, method, arguments)?),
+                    }
+                }
+                Err(reason) => Some(Value::Unknown(reason)),
+            },
+        })
     }
 }
 
-fn list_method(items: &[Value], method: &str, arguments: &[Value]) -> Option<Value> {
-    let count = i64::try_from(items.len()).ok();
-    match (method, arguments) {
-        ("[]" | "at" | "fetch", [Value::Int(index)]) => {
-            let index = if *index < 0 { index + count? } else { *index };
-            Some(
-                usize::try_from(index).ok().and_then(|index| items.get(index)).cloned().unwrap_or(Value::Nil),
-            )
-        }
-        ("first", []) => Some(items.first().cloned().unwrap_or(Value::Nil)),
-        ("last", []) => Some(items.last().cloned().unwrap_or(Value::Nil)),
-        ("length" | "size" | "count", []) => count.map(Value::Int),
-        ("empty?", []) => Some(Value::Bool(items.is_empty())),
-        ("any?", []) => Some(Value::Bool(!items.is_empty())),
-        ("uniq", []) => {
-            let mut unique: Vec<Value> = Vec::new();
-            for item in items.iter().take(1_000) {
-                if !unique.iter().any(|known| known.same(item) == Some(true)) {
-                    unique.push(item.clone());
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Nil | Value::Bool(false) => true,
+        Value::Text(text) => text.trim().is_empty(),
+        Value::List(items) => items.borrow().is_empty(),
+        Value::Map(table) => table.borrow().pairs.is_empty(),
+        _ => false,
+    }
+}
+
+/// `<=>`
+pub(super) fn compare(a: &Value, b: &Value) -> Option<Ordering> {
+    compare_within(a, b, 0)
+}
+
+fn compare_within(a: &Value, b: &Value, depth: usize) -> Option<Ordering> {
+    match (a, b) {
+        (Value::List(_), _) if depth > 2 => None,
+        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
+        (Value::Text(a), Value::Text(b)) | (Value::Symbol(a), Value::Symbol(b)) => Some(a.cmp(b)),
+        (Value::Ip(a, _), Value::Ip(b, _)) => Some(a.cmp(b)),
+        (Value::List(a), Value::List(b)) => {
+            let (a, b) = (a.borrow(), b.borrow());
+            for (a, b) in a.iter().zip(b.iter()).take(64) {
+                match compare_within(a, b, depth + 1)? {
+                    Ordering::Equal => {}
+                    order => return Some(order),
                 }
             }
-            Some(Value::list(unique))
+            Some(a.len().cmp(&b.len()))
         }
-        ("take" | "first", [Value::Int(count)]) => {
-            Some(Value::list(items.iter().take(usize::try_from(*count).ok()?).cloned().collect()))
-        }
-        ("reverse", []) => Some(Value::list(items.iter().rev().cloned().collect())),
-        ("compact", []) => {
-            Some(Value::list(items.iter().filter(|item| !matches!(item, Value::Nil)).cloned().collect()))
-        }
-        ("flatten", []) => {
-            let flat = items.iter().flat_map(|item| match item {
-                Value::List(inner) => inner.to_vec(),
-                other => vec![other.clone()],
-            });
-            Some(Value::list(flat.collect()))
-        }
-        ("join", separator) => {
-            let separator = separator.first().map_or(Some(""), Value::word)?;
-            let words = items.iter().map(Value::to_text).collect::<Option<Vec<_>>>()?;
-            Some(Value::text(words.join(separator)))
-        }
-        ("include?", [wanted]) => {
-            let same: Option<Vec<bool>> = items.iter().map(|item| item.same(wanted)).collect();
-            Some(Value::Bool(same?.contains(&true)))
-        }
-        ("index" | "find_index", [wanted]) => {
-            let place = items.iter().position(|item| item.same(wanted) == Some(true));
-            Some(place.and_then(|place| i64::try_from(place).ok()).map_or(Value::Nil, Value::Int))
-        }
-        ("+" | "concat", [Value::List(more)]) => {
-            Some(Value::list(items.iter().chain(more.iter()).cloned().collect()))
-        }
-        ("<<" | "push" | "append", more) => Some(Value::list(items.iter().chain(more).cloned().collect())),
-        _ => None,
+        (a, b) => a.float()?.partial_cmp(&b.float()?),
     }
 }
 
-fn map_method(pairs: &[(Value, Value)], method: &str, arguments: &[Value]) -> Option<Value> {
-    let get = |key: &Value| {
-        pairs.iter().rev().find(|(known, _)| known.same(key) == Some(true)).map(|(_, value)| value.clone())
-    };
-    match (method, arguments) {
-        ("[]", [key]) => Some(get(key).unwrap_or(Value::Nil)),
-        ("fetch", [key]) => get(key),
-        ("fetch", [key, default]) => Some(get(key).unwrap_or_else(|| default.clone())),
-        ("dig", [key]) => Some(get(key).unwrap_or(Value::Nil)),
-        ("dig", [key, more @ ..]) => match get(key) {
-            Some(Value::Map(inner)) => map_method(&inner, "dig", more),
-            _ => Some(Value::Nil),
-        },
-        ("key?" | "has_key?" | "include?" | "member?", [key]) => Some(Value::Bool(get(key).is_some())),
-        ("keys", []) => Some(Value::list(pairs.iter().map(|(key, _)| key.clone()).collect())),
-        ("values", []) => Some(Value::list(pairs.iter().map(|(_, value)| value.clone()).collect())),
-        ("length" | "size" | "count", []) => i64::try_from(pairs.len()).ok().map(Value::Int),
-        ("empty?", []) => Some(Value::Bool(pairs.is_empty())),
-        ("any?", []) => Some(Value::Bool(!pairs.is_empty())),
-        ("merge", [Value::Map(more)]) => {
-            let kept =
-                pairs.iter().filter(|(key, _)| !more.iter().any(|(known, _)| known.same(key) == Some(true)));
-            Some(Value::Map(Rc::new(kept.chain(more.iter()).cloned().collect())))
+/// The word after `word`: `a9` becomes `b0`, `z` becomes `aa`.
+pub(super) fn succeeding(word: &str) -> String {
+    let mut letters: Vec<char> = word.chars().collect();
+    let mut place = letters.len();
+    loop {
+        let Some(at) = place.checked_sub(1) else {
+            let first = match letters.first() {
+                Some('0') => '1',
+                Some('A') => 'A',
+                _ => 'a',
+            };
+            letters.insert(0, first);
+            break;
+        };
+        place = at;
+        let Some(letter) = letters.get_mut(at) else { break };
+        match *letter {
+            '9' => *letter = '0',
+            'z' => *letter = 'a',
+            'Z' => *letter = 'A',
+            c => {
+                *letter = char::from_u32(u32::from(c) + 1).unwrap_or(c);
+                break;
+            }
         }
-        _ => None,
+    }
+    letters.into_iter().collect()
+}
+
+/// What `[…]` of something with `length` items means: where it begins, and how many.
+pub(super) fn slice(length: usize, arguments: &[Value]) -> Option<Option<(usize, usize)>> {
+    let length = i64::try_from(length).ok()?;
+    let from_end = |at: i64| if at < 0 { at + length } else { at };
+    let (begin, count) = match arguments {
+        [Value::Int(begin), Value::Int(count)] => (from_end(*begin), *count),
+        [Value::Range(range)] => {
+            let begin = match &range.0 {
+                Value::Nil => 0,
+                Value::Int(begin) => from_end(*begin),
+                _ => return None,
+            };
+            let end = match &range.1 {
+                Value::Nil => length,
+                Value::Int(end) => from_end(*end) + i64::from(!range.2),
+                _ => return None,
+            };
+            (begin, (end - begin).max(0))
+        }
+        _ => return None,
+    };
+    if begin < 0 || begin > length || count < 0 {
+        return Some(None);
+    }
+    let count = count.min(length - begin);
+    Some(Some((usize::try_from(begin).ok()?, usize::try_from(count).ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_follow_each_other() {
+        for (word, next) in [("a", "b"), ("az", "ba"), ("z", "aa"), ("a9", "b0"), ("09", "10"), ("Zz", "AAa")]
+        {
+            assert_eq!(succeeding(word), next);
+        }
     }
 }

@@ -13,17 +13,38 @@
 mod args;
 mod assign;
 mod builtin;
+mod call;
 mod config;
 mod data;
+mod describe;
 mod eval;
+mod files;
+mod flow;
+mod format;
+mod host;
+mod ip;
+mod iterate;
+mod list;
+mod literal;
+mod look;
+mod map;
+mod matching;
 mod methods;
 mod model;
+mod names;
 mod network;
+mod notes;
+mod number;
 mod own;
 mod parse;
+mod pattern;
 mod plan;
+mod provider;
 mod provision;
+mod record;
+mod scope;
 mod shared;
+mod text;
 mod toml;
 mod value;
 mod write;
@@ -64,6 +85,8 @@ pub struct Around<'a> {
     pub prefix: &'a Path,
     /// Its name, for messages and the Labfile's first line.
     pub shown: &'a str,
+    /// What the environment of this computer says for a variable's name.
+    pub environment: &'a (dyn Fn(&str) -> Option<String> + Sync),
     /// Whether a box's name is enough to get it, and its address is not needed.
     pub knows_box: &'a (dyn Fn(&str) -> bool + Sync),
 }
@@ -76,10 +99,8 @@ pub fn import(path: &Path, around: &Around<'_>) -> Result<Imported> {
     let bytes = read(path, around.shown)?;
     parse::guarded(|| {
         let (tree, text) = parse::tree(bytes, around.shown)?;
-        let found = eval::run(&tree, &text, around);
-        // Taking a deep tree apart recurses without a limit; the process is about to end anyway.
-        std::mem::forget(tree);
-        write::labfile(found?, around)
+        let (found, files) = eval::run(tree, &text, around)?;
+        write::labfile(found, &files, around)
     })
 }
 

@@ -1,124 +1,237 @@
-//! Methods of the Vagrantfile's own: `def node(config, name, memory: 512) … end`.
+//! What a Vagrantfile makes of its own: methods, blocks, modules, classes, constants.
 
-use std::collections::HashMap;
+use std::rc::Rc;
 
 use lib_ruby_parser::{Node, nodes};
 
 use super::eval::{Eval, Stop, Walk};
-use super::value::Value;
+use super::scope::Frame;
+use super::value::{Class, Closure, Proc, Value};
 
-/// A file's methods by their names.
-pub(super) type Methods<'a> = HashMap<&'a str, &'a nodes::Def>;
-
-/// Those that stand in no block. Vagrant runs its block when it has read the whole file, so one may stand behind its use.
-pub(super) fn methods(tree: &Node) -> Methods<'_> {
-    let statements = match tree {
-        Node::Begin(begin) => begin.statements.as_slice(),
-        only => std::slice::from_ref(only),
-    };
-    let mut methods = Methods::new();
-    for statement in statements {
-        if let Node::Def(def) = statement {
-            methods.insert(&def.name, def);
-        }
-    }
-    methods
+/// A method: `def node(config, name, memory: 512) … end`.
+#[derive(Debug, Clone)]
+pub(super) struct Method {
+    args: Option<&'static Node>,
+    body: Option<&'static Node>,
+    file: u16,
+    /// The module around, whose constants it sees.
+    module: Rc<str>,
 }
 
+impl Method {
+    pub(super) fn body(&self) -> Option<&'static Node> {
+        self.body
+    }
+}
+
+/// Of a text that a method or block has changed.
+pub(super) const CHANGED: &str = "the text is changed here, and not where it comes from";
+
 impl Eval<'_> {
-    /// Runs one, with variables of its own.
-    pub(super) fn own_method(&mut self, def: &nodes::Def, arguments: Vec<Value>) -> Walk {
-        // Constants, and what begins with `$` or `@`, are everybody's.
-        let shared = |name: &str| !name.starts_with(|c: char| c.is_lowercase() || c == '_');
-        let around = std::mem::take(&mut self.variables);
-        let visible = around.iter().filter(|(name, _)| shared(name));
-        self.variables = visible.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let ran = self
-            .parameters(def.args.as_deref(), arguments)
-            .and_then(|()| self.block_body(def.body.as_deref()));
-        let left = std::mem::replace(&mut self.variables, around);
-        self.variables.extend(left.into_iter().filter(|(name, _)| shared(name)));
+    pub(super) fn make_method(&mut self, def: &'static nodes::Def) -> Value {
+        let name = match (self.module.trim_end_matches("::"), self.singleton) {
+            ("", _) => def.name.clone(),
+            (module, true) => format!("{module}.{}", def.name),
+            (module, false) => format!("{module}#{}", def.name),
+        };
+        let (args, body) = (def.args.as_deref(), def.body.as_deref());
+        let method = Method { args, body, file: self.file, module: self.module.as_str().into() };
+        self.own.insert(name, method);
+        Value::symbol(def.name.as_str())
+    }
+
+    pub(super) fn make_singleton(&mut self, def: &'static nodes::Defs) -> Walk {
+        let of = match &*def.definee {
+            Node::Self_(_) => self.module.trim_end_matches("::").to_owned(),
+            other => match self.value(other)? {
+                Value::Class(class) => class.name.to_string(),
+                Value::Name(name) => name.to_string(),
+                _ => return Ok(Value::unknown("a method of one object alone is not run")),
+            },
+        };
+        let name = if of.is_empty() { def.name.clone() } else { format!("{of}.{}", def.name) };
+        let (args, body) = (def.args.as_deref(), def.body.as_deref());
+        let method = Method { args, body, file: self.file, module: self.module.as_str().into() };
+        self.own.insert(name, method);
+        Ok(Value::symbol(def.name.as_str()))
+    }
+
+    /// Runs a method, with variables of its own.
+    pub(super) fn own_method(
+        &mut self,
+        method: Method,
+        this: Value,
+        arguments: Vec<Value>,
+        block: Option<Value>,
+        void: bool,
+    ) -> Walk {
+        let frame = std::mem::replace(&mut self.frame, Frame::of_method(block));
+        let this = std::mem::replace(&mut self.this, this);
+        let file = std::mem::replace(&mut self.file, method.file);
+        let module = std::mem::replace(&mut self.module, method.module.to_string());
+        let parameters = match method.args {
+            Some(Node::Args(args)) => args.args.as_slice(),
+            _ => &[],
+        };
+        let ran = self.bind(parameters, arguments, true).and_then(|()| self.body(method.body, void));
+        let own = std::mem::replace(&mut self.frame, frame);
+        (self.this, self.file, self.module) = (this, file, module);
+        let of =
+            |name: &str| parameters.iter().position(|one| matches!(one, Node::Arg(one) if one.name == name));
+        let changed = own.changed().into_iter();
+        self.handed_back =
+            changed.filter_map(|(name, place)| Some((of(&name)?, own.get(&name)?, place))).collect();
         match ran {
             Err(Stop::Return(value)) => Ok(value),
             ran => ran,
         }
     }
 
-    /// Gives its parameters their values.
-    fn parameters(&mut self, parameters: Option<&Node>, mut arguments: Vec<Value>) -> Walk<()> {
-        let Some(Node::Args(nodes::Args { args, .. })) = parameters else { return Ok(()) };
-        let named =
-            args.iter().any(|one| matches!(one, Node::Kwarg(_) | Node::Kwoptarg(_) | Node::Kwrestarg(_)));
-        let by_name = match arguments.last() {
-            Some(Value::Map(_)) if named => arguments.pop(),
+    /// A block as a value.
+    pub(super) fn closure(
+        &self,
+        parameters: Option<&'static Node>,
+        body: Option<&'static Node>,
+        numbered: u8,
+        is_lambda: bool,
+    ) -> Rc<Proc> {
+        Rc::new(Proc::Block(Closure {
+            parameters,
+            body,
+            numbered,
+            frame: Rc::clone(&self.frame),
+            this: self.this.clone(),
+            file: self.file,
+            module: self.module.as_str().into(),
+            is_lambda,
+        }))
+    }
+
+    /// Calls a block; `next` ends it.
+    pub(super) fn call(&mut self, proc: &Rc<Proc>, values: Vec<Value>, void: bool) -> Walk {
+        self.call_keeping(proc, values, void, None).map(|(value, _)| value)
+    }
+
+    /// The same; gives also what the parameter at the place `kept` holds at the end, which is its caller's alone.
+    pub(super) fn call_keeping(
+        &mut self,
+        proc: &Rc<Proc>,
+        values: Vec<Value>,
+        void: bool,
+        kept: Option<usize>,
+    ) -> Walk<(Value, Option<Value>)> {
+        self.worked(1)?;
+        let closure = match &**proc {
+            Proc::Block(closure) => closure,
+            Proc::Named(name) => {
+                let mut values = values.into_iter();
+                let receiver = values.next().unwrap_or(Value::Nil);
+                let value = self.method(&receiver, name, &values.collect::<Vec<_>>())?;
+                return Ok((value, None));
+            }
+        };
+        let frame = std::mem::replace(&mut self.frame, Frame::within(&closure.frame));
+        let this = std::mem::replace(&mut self.this, closure.this.clone());
+        let file = std::mem::replace(&mut self.file, closure.file);
+        let module = std::mem::replace(&mut self.module, closure.module.to_string());
+        let bound = match closure.parameters {
+            Some(Node::Args(args)) => self.bind_block(&args.args, values),
+            Some(other) => self.bind_block(std::slice::from_ref(other), values),
+            None => {
+                self.number(closure.numbered, values);
+                Ok(())
+            }
+        };
+        let kept = match (kept, closure.parameters) {
+            (Some(at), Some(Node::Args(args))) => match args.args.get(at) {
+                Some(Node::Arg(argument)) => Some(argument.name.as_str()),
+                _ => None,
+            },
             _ => None,
         };
-        let given = |name: &str| by_name.as_ref().and_then(|map| map.get(name)).cloned();
-        let mandatory_after =
-            |at: usize| args.iter().skip(at).filter(|one| matches!(one, Node::Arg(_))).count();
-        let mut arguments = std::collections::VecDeque::from(arguments);
-        for (at, one) in args.iter().enumerate() {
-            match one {
-                Node::Arg(_) => {
-                    let value = arguments
-                        .pop_front()
-                        .unwrap_or_else(|| Value::unknown("it is called with too little"));
-                    self.assign(one, value)?;
-                }
-                Node::Optarg(optional) => {
-                    // Those that must be there come first.
-                    let spare = arguments.len() > mandatory_after(at);
-                    let value = match if spare { arguments.pop_front() } else { None } {
-                        Some(value) => value,
-                        None => self.value(&optional.default)?,
-                    };
-                    self.variables.insert(optional.name.clone(), value);
-                }
-                Node::Restarg(rest) => {
-                    let many = arguments.len().saturating_sub(mandatory_after(at));
-                    let values = arguments.drain(..many).collect();
-                    if let Some(name) = &rest.name {
-                        self.variables.insert(name.clone(), Value::list(values));
-                    }
-                }
-                Node::Kwarg(argument) => {
-                    let value = given(&argument.name)
-                        .unwrap_or_else(|| Value::unknown("it is called with too little"));
-                    self.variables.insert(argument.name.clone(), value);
-                }
-                Node::Kwoptarg(argument) => {
-                    let value = match given(&argument.name) {
-                        Some(value) => value,
-                        None => self.value(&argument.default)?,
-                    };
-                    self.variables.insert(argument.name.clone(), value);
-                }
-                Node::Kwrestarg(rest) => {
-                    let taken = |key: &Value| {
-                        args.iter().any(|one| match one {
-                            Node::Kwarg(nodes::Kwarg { name, .. })
-                            | Node::Kwoptarg(nodes::Kwoptarg { name, .. }) => key.word() == Some(name),
-                            _ => false,
-                        })
-                    };
-                    let pairs = match &by_name {
-                        Some(Value::Map(pairs)) => {
-                            pairs.iter().filter(|(key, _)| !taken(key)).cloned().collect()
-                        }
-                        _ => Vec::new(),
-                    };
-                    if let Some(name) = &rest.name {
-                        self.variables.insert(name.clone(), Value::Map(std::rc::Rc::new(pairs)));
-                    }
-                }
-                Node::Blockarg(argument) => {
-                    if let Some(name) = &argument.name {
-                        self.variables.insert(name.clone(), Value::unknown("blocks handed on are not run"));
-                    }
-                }
-                _ => {}
-            }
+        if let Some(value) = kept.and_then(|name| self.frame.get(name)) {
+            self.frame.set(kept.unwrap_or_default(), value);
         }
-        Ok(())
+        let ran = bound.and_then(|()| self.body(closure.body, void));
+        let own = std::mem::replace(&mut self.frame, frame);
+        (self.this, self.file, self.module) = (this, file, module);
+        for (_, place) in own.changed() {
+            self.found.notes.add(place, CHANGED);
+        }
+        let value = match ran {
+            Err(Stop::Next(value)) => value,
+            Err(Stop::Return(value)) if closure.is_lambda => value,
+            ran => ran?,
+        };
+        Ok((value, kept.and_then(|name| own.get(name))))
+    }
+
+    /// The parameters `_1` to `_9`.
+    fn number(&mut self, count: u8, values: Vec<Value>) {
+        let values = match values.as_slice() {
+            [Value::List(items)] if count > 1 => items.borrow().clone(),
+            _ => values,
+        };
+        for place in 0..count {
+            let value = values.get(usize::from(place)).cloned().unwrap_or(Value::Nil);
+            self.frame.declare(&format!("_{}", place + 1), value);
+        }
+    }
+
+    pub(super) fn yielded(&mut self, call: &'static nodes::Yield, void: bool) -> Walk {
+        let values = self.values(&call.args)?;
+        match self.frame.block() {
+            Some(Value::Proc(block)) => self.call(&block, values, void),
+            Some(Value::Unknown(reason)) => Ok(Value::Unknown(reason)),
+            _ => Ok(Value::raised("there is no block for `yield`")),
+        }
+    }
+
+    /// Reads a module's or class's body.
+    pub(super) fn in_module(
+        &mut self,
+        name: &'static Node,
+        parent: Option<&'static Node>,
+        body: Option<&'static Node>,
+        is_class: bool,
+    ) -> Walk {
+        let written = self.source(name);
+        let full = format!("{}{written}", self.module);
+        let parent = match parent {
+            Some(parent) => match self.value(parent)? {
+                Value::Class(class) => Some(class),
+                Value::Unknown(reason) => return Ok(Value::Unknown(reason)),
+                _ => return Ok(self.foreign_class(name, &full)),
+            },
+            None => None,
+        };
+        if !self.shared.contains_key(&full) {
+            let (members, keywords, is_open) = match &parent {
+                Some(parent) => (parent.members.clone(), parent.keywords, parent.is_open),
+                None => (Vec::new(), false, false),
+            };
+            let class = Class { name: full.as_str().into(), members, keywords, parent, is_open };
+            self.shared.insert(full.clone(), Value::Class(Rc::new(class)));
+        }
+        let _ = is_class;
+        let module = std::mem::replace(&mut self.module, format!("{full}::"));
+        let frame = std::mem::replace(&mut self.frame, Frame::of_method(None));
+        let done = self.body(body, true);
+        (self.module, self.frame) = (module, frame);
+        done.map(|_| Value::Nil)
+    }
+
+    /// A class that builds on one of Ruby's or Vagrant's: a plugin, a command.
+    fn foreign_class(&mut self, name: &'static Node, full: &str) -> Value {
+        let unknown = Value::unknown("a class that builds on another one of Ruby's or Vagrant's is not run");
+        self.note(name, "a class that builds on one of Ruby's or Vagrant's is not run");
+        self.shared.insert(full.to_owned(), unknown);
+        Value::Nil
+    }
+
+    /// The method of a class, or of those that it builds on.
+    pub(super) fn method_of(&self, class: &Class, by: char, name: &str) -> Option<Method> {
+        let own = self.own.get(&format!("{}{by}{name}", class.name)).cloned();
+        own.or_else(|| self.method_of(class.parent.as_deref()?, by, name))
     }
 }

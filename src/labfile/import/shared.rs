@@ -6,7 +6,7 @@ use std::path::Path;
 use lib_ruby_parser::Node;
 
 use super::eval::Eval;
-use super::model::{At, Copy};
+use super::model::{At, Copy, VagrantFolder};
 use super::value::{Scope, Value};
 
 /// Where Vagrant shares the Vagrantfile's folder.
@@ -15,9 +15,11 @@ const VAGRANT: &str = "/vagrant";
 impl Eval<'_> {
     /// `synced_folder "src/", "/srv/site"`, and version 1's `share_folder "name", "/srv/site", "src/"`.
     pub(super) fn synced_folder(&mut self, node: &Node, scope: Scope, method: &str, arguments: &[Value]) {
-        let (line, source) = (self.line(node), self.source(node));
-        if let Some(why) = arguments.iter().find_map(Value::why_unknown) {
-            return self.note(line, format!("`{source}`: {why}"));
+        let place = self.place(node);
+        for value in arguments {
+            if let Value::Unknown(reason) = value {
+                return self.note_reason(node, reason);
+            }
         }
         let mut words = arguments.iter().filter_map(|value| value.word().map(str::to_owned));
         let folders = match method {
@@ -25,27 +27,61 @@ impl Eval<'_> {
             _ => words.next().and_then(|host| Some((host, words.next()?))),
         };
         let Some((from, to)) = folders else {
-            return self.note(line, format!("`{source}`: it names no two folders"));
+            return self.note(node, "it names no two folders");
         };
-        let options = arguments.last();
-        let flag = |name: &str| options.and_then(|o| o.get(name)).and_then(Value::truth).unwrap_or(false);
+        let options = arguments.last().filter(|last| matches!(last, Value::Map(_)));
+        let disabled = match options.and_then(|options| options.get("disabled")) {
+            Some(Value::Unknown(reason)) => {
+                let why = self.reason(place, &reason);
+                self.note(node, format!("`disabled` is not known, and taken for false: {why}"));
+                false
+            }
+            Some(value) => value.truth() == Some(true),
+            None => false,
+        };
         if to.trim_end_matches('/') == VAGRANT {
-            self.settings(scope).has_no_vagrant_folder = flag("disabled");
+            let value = match (disabled, is_here(&from)) {
+                (true, _) => VagrantFolder::Off,
+                (false, true) => VagrantFolder::Shared,
+                (false, false) => VagrantFolder::Other,
+            };
+            self.settings(scope).vagrant_folder = Some(At { value, place });
             // The lab's own files stand in it: what scripts use of it is copied, if anything.
-            if flag("disabled") || is_here(&from) {
+            if disabled || is_here(&from) {
                 return;
             }
         }
-        if flag("disabled") {
+        let copies = &mut self.settings(scope).copies;
+        // The later one of two to the same place counts, as in Vagrant.
+        copies.retain(|known| known.value.to != to);
+        if disabled {
+            self.settings(scope).no_copies.push(to);
             return;
         }
-        if is_here(&from) {
-            return self.note(
-                line,
-                format!("`{source}`: the whole folder cannot be copied, since the lab's own files are in it; name what is needed in `copy`"),
-            );
+        copies.push(At { value: Copy { from, to }, place });
+        // How it is shared does not matter to a copy; whose it is, and what is left out, does.
+        let lost = |key: &str| {
+            matches!(
+                key,
+                "owner"
+                    | "group"
+                    | "mount_options"
+                    | "rsync__exclude"
+                    | "rsync__chown"
+                    | "rsync__args"
+                    | "extra"
+            )
+        };
+        let mut others = Vec::new();
+        for (key, value) in options.map(Value::pairs).unwrap_or_default() {
+            let key = key.to_text().unwrap_or_default();
+            if lost(&key) && value.truth() != Some(false) {
+                others.push(format!("`{key}`"));
+            }
         }
-        self.settings(scope).copies.push(At { value: Copy { from, to }, line });
+        if !others.is_empty() {
+            self.note(node, format!("{}: a copy has no such option", others.join(", ")));
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::files::{self, Files};
 use super::version::Programs;
 use crate::atomic;
-use crate::boxes::{self, BoxImage};
+use crate::boxes::BoxImage;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::flock;
@@ -94,7 +94,7 @@ pub(super) fn list(shared: &SharedDir) -> Result<Vec<Base>> {
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if let Some((digest, _)) = name.split_once('.').filter(|(digest, _)| !digest.is_empty()) {
-            *bases.entry(digest.to_owned()).or_default() += boxes::used(&entry.path());
+            *bases.entry(digest.to_owned()).or_default() += crate::disk_space::used(&entry.path());
         }
     }
     Ok(bases.into_iter().map(|(digest, on_disk)| Base { digest, on_disk }).collect())
@@ -182,7 +182,7 @@ fn outside(info: &Value, folder: &Path) -> Option<String> {
 fn check_space(programs: &Programs, image: &BoxImage, folder: &Path, cancel: &Cancel) -> Result<()> {
     let measured =
         img_json(programs.img()?.args(["measure", "--output=json", "-O", "qcow2"]), image, cancel)?;
-    let Some(free) = boxes::free(folder) else { return Ok(()) };
+    let Some(free) = crate::disk_space::free(folder) else { return Ok(()) };
     match measured["required"].as_u64() {
         Some(required) if free < required.saturating_add(HEADROOM) => {
             let mib = |bytes: u64| bytes >> 20;

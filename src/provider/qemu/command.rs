@@ -101,7 +101,8 @@ pub(super) fn board(machine: &MachineSpec, accelerator: Accelerator) -> Result<V
     args.add("-serial", "chardev:console");
     args.0.extend(settings.args.iter().cloned());
     if let Some(arg) = settings.args.iter().find(|arg| arg.trim_start_matches('-') == "daemonize") {
-        return Err(Error::new(Kind::BadLabfile, format!("QEMU cannot be given {arg}")).of(&machine.name)
+        return Err(Error::new(Kind::BadLabfile, format!("QEMU cannot be given {arg}"))
+            .of(&machine.name)
             .detail("lab puts QEMU into the background itself, and tells by it whether the machine runs")
             .hint(format!("take {arg} out of [machine.{}.qemu] args", machine.name)));
     }

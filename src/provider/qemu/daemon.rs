@@ -112,9 +112,7 @@ fn lock(machine: &str, log: &File, path: &Path, cancel: &Cancel) -> Result<()> {
     if flock::until(|| flock::try_lock(log, path), LOCK_PATIENCE, cancel, || {})? {
         return Ok(());
     }
-    Err(Error::new(Kind::WrongState, "a QEMU of it runs already")
-        .of(machine)
-        .hint("look with `lab status`"))
+    Err(Error::new(Kind::WrongState, "a QEMU of it runs already").of(machine).hint("look with `lab status`"))
 }
 
 /// Waits until the new QEMU takes commands, or has ended.

@@ -27,13 +27,15 @@ fn explain(machine: &str, words: &[String]) -> Option<Error> {
     }
     if says("Address already in use") {
         return Some(
-            Error::new(Kind::PortTaken, "the private network's port is taken").of(machine)
+            Error::new(Kind::PortTaken, "the private network's port is taken")
+                .of(machine)
                 .hint("run the same command again"),
         );
     }
     if says("No space left on device") {
         return Some(
-            Error::new(Kind::DiskFull, "the disk of this computer is full").of(machine)
+            Error::new(Kind::DiskFull, "the disk of this computer is full")
+                .of(machine)
                 .hint("free some space, then run the same command again"),
         );
     }

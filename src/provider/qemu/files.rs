@@ -186,14 +186,11 @@ impl<'a> Files<'a> {
         }
         let Ok(entries) = fs::read_dir(self.dir) else { return Ok(()) };
         for entry in entries.flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with(PART_PREFIX) {
+            if entry.file_name().to_string_lossy().starts_with(PART_PREFIX) {
                 remove_part_dir(&entry.path())?;
-            } else if name.starts_with(atomic::HALF_WRITTEN) {
-                unlink::file(&entry.path())?;
             }
         }
+        atomic::sweep(self.dir);
         Ok(())
     }
 }

@@ -75,7 +75,8 @@ pub(super) fn all(remains: &Remains) -> Result<()> {
     for socket in controls(remains) {
         if title(&socket).is_ok() {
             // Nobody is to write to a disk that has been deleted: it needs no tables.
-            let quit = Qmp::connect(&socket, ANSWER).and_then(|mut qmp| qmp.execute("quit", json!({}), ANSWER));
+            let quit =
+                Qmp::connect(&socket, ANSWER).and_then(|mut qmp| qmp.execute("quit", json!({}), ANSWER));
             match quit {
                 Ok(_) | Err(Failure::Gone) => {}
                 Err(failure) => return Err(failure.error("a machine whose folder is gone", "end it")),

@@ -33,9 +33,9 @@ use self::accel::{Accelerator, Choice, Host};
 use self::command::Wake;
 use self::files::{Channel, Files};
 use self::qmp::{Failure, Qmp};
+use self::run::Run;
 use self::suspend::Record;
 use self::version::{Programs, Version};
-use self::run::Run;
 use super::local::Behind;
 use super::table::Entry;
 use super::{
@@ -368,12 +368,11 @@ impl Provider for Qemu {
         }
         // QEMU stops a machine whose disk cannot be written; it would never answer.
         match status(machine) {
-            Ok(status) if status == "io-error" => Err(Error::new(
-                Kind::DiskFull,
-                "stopped, since its disk could not be written",
-            )
-            .of(&machine.name)
-            .hint("free some space on this computer; `lab up` then lets it run on")),
+            Ok(status) if status == "io-error" => {
+                Err(Error::new(Kind::DiskFull, "stopped, since its disk could not be written")
+                    .of(&machine.name)
+                    .hint("free some space on this computer; `lab up` then lets it run on"))
+            }
             _ => Ok(()),
         }
     }
@@ -500,11 +499,7 @@ pub(super) mod tests {
             network: PrivateNetwork { address: [192, 168, 56, 0].into(), prefix: 24, internal: false },
             forwards: vec![PortForward { host: 8080, guest: 80 }],
             seed: None,
-            own: Own {
-                lab: Block::of(&run).unwrap(),
-                machine: Block::of(&cards).unwrap(),
-                ..Own::default()
-            },
+            own: Own { lab: Block::of(&run).unwrap(), machine: Block::of(&cards).unwrap(), ..Own::default() },
         }
     }
 
@@ -520,7 +515,10 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let qemu = Qemu::new(SharedDir(dir.path().join("shared")));
         let machine = machine_in(dir.path());
-        assert_eq!(qemu.states(std::slice::from_ref(&machine), &Cancel::new()).unwrap(), [PowerState::Absent]);
+        assert_eq!(
+            qemu.states(std::slice::from_ref(&machine), &Cancel::new()).unwrap(),
+            [PowerState::Absent]
+        );
         qemu.power_off(&machine, &Cancel::new()).unwrap();
         qemu.destroy(&machine, &Cancel::new()).unwrap();
         assert_eq!(qemu.start(&machine, &Cancel::new()).unwrap_err().kind(), Kind::WrongState);

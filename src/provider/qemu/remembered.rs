@@ -62,11 +62,7 @@ pub(super) fn note(shared: &SharedDir, path: &Path, said: Version) {
     // Whoever only asks makes no folder.
     if settled(program.modified) && folder.exists() {
         // What a kill left of an earlier one. Should somebody write at this moment, theirs is lost, which is no harm.
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(atomic::HALF_WRITTEN) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        atomic::sweep(&folder);
         let _ = versioned::write(&files::version_note(shared), &Note { version: FORM, program, said });
     }
 }

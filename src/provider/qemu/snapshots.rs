@@ -22,7 +22,6 @@ use super::files::{Channel, Files};
 use super::qmp::{Failure, Qmp};
 use super::suspend::{self, Record, Saved};
 use super::{ANSWER, Qemu, control, cut_power, daemon, state, tags};
-use crate::boxes;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::provider::{MachineSpec, PowerState, Snapshot, Snapshots, refusal};
@@ -197,14 +196,13 @@ fn stop(files: &Files<'_>) -> Result<(), Failure> {
 /// Refuses to begin what may fill the disk: it would be the guest that cannot write then.
 fn room_for_ram(machine: &MachineSpec) -> Result<()> {
     let wanted = u64::from(machine.hardware.memory_mib) + HEADROOM_MIB;
-    match boxes::free(&machine.dir).map(|bytes| bytes >> 20) {
-        Some(free) if free < wanted => Err(Error::new(
-            Kind::DiskFull,
-            "not enough space for a snapshot with its RAM",
-        )
-        .of(&machine.name)
-        .detail(format!("it may take {wanted} MiB; {free} MiB are free in {}", machine.dir.display()))
-        .hint("free some space, or `lab halt` it first: then only its disk is kept")),
+    match crate::disk_space::free(&machine.dir).map(|bytes| bytes >> 20) {
+        Some(free) if free < wanted => {
+            Err(Error::new(Kind::DiskFull, "not enough space for a snapshot with its RAM")
+                .of(&machine.name)
+                .detail(format!("it may take {wanted} MiB; {free} MiB are free in {}", machine.dir.display()))
+                .hint("free some space, or `lab halt` it first: then only its disk is kept"))
+        }
         _ => Ok(()),
     }
 }

@@ -98,7 +98,8 @@ impl Record {
     pub(super) fn read(machine: &str, files: &Files<'_>) -> Result<Self> {
         let path = files.board();
         versioned::read(&path, VERSION)?.ok_or_else(|| {
-            Error::new(Kind::StateDamaged, format!("{} is missing", path.display())).of(machine)
+            Error::new(Kind::StateDamaged, format!("{} is missing", path.display()))
+                .of(machine)
                 .hint(format!("`lab halt --force {machine}` gives its saved RAM up; `lab up` then boots it"))
         })
     }
@@ -224,7 +225,8 @@ pub(super) fn save(machine: &str, files: &Files<'_>) -> Result<()> {
 pub(super) fn keep(machine: &str, files: &Files<'_>, qmp: &mut Qmp) -> Result<Saved> {
     let failed = |failure: Failure| match failure {
         Failure::Refused(words) if words.contains("No space left") => {
-            Error::new(Kind::DiskFull, "no space left to save its RAM").of(machine)
+            Error::new(Kind::DiskFull, "no space left to save its RAM")
+                .of(machine)
                 .detail(words)
                 .hint("free some space, or use `lab halt`")
         }

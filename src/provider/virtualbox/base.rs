@@ -18,7 +18,7 @@ use super::failure::Failure;
 use super::files::{self, GROUP};
 use super::hardware;
 use super::manage::{Manage, Program};
-use crate::boxes::{self, BoxImage};
+use crate::boxes::BoxImage;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::flock;
@@ -141,7 +141,7 @@ pub(super) fn list(shared: &SharedDir) -> Result<Vec<crate::provider::Base>> {
     let paths = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
     let base = |path: PathBuf| {
         let digest = path.file_name()?.to_str()?.to_owned();
-        Some(crate::provider::Base { digest, on_disk: boxes::used(&path) })
+        Some(crate::provider::Base { digest, on_disk: crate::disk_space::used(&path) })
     };
     Ok(paths.filter_map(base).collect())
 }

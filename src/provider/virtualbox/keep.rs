@@ -87,7 +87,9 @@ fn free_place(to: &Path, path: &Path) -> Result<PathBuf> {
 
 fn not_moved(error: Error, to: &Path) -> Error {
     error
-        .detail("the disk lies in the machine's folder, and lab did not make it: it has to be moved out first")
+        .detail(
+            "the disk lies in the machine's folder, and lab did not make it: it has to be moved out first",
+        )
         .hint(format!("move it elsewhere by hand, such as to {}, then run the command again", to.display()))
 }
 

@@ -41,8 +41,8 @@ use self::watch::{Process, Sign};
 use super::local::Behind;
 use super::table::Entry;
 use super::{
-    Availability, Base, Block, Claims, Console, ConsoleFile, DiskForm, Features, Lost, MachineSpec, Pace, Planned,
-    PowerState, Provider, Reach, SharedDir, Snapshots, Wish, refusal,
+    Availability, Base, Block, Claims, Console, ConsoleFile, DiskForm, Features, Lost, MachineSpec, Pace,
+    Planned, PowerState, Provider, Reach, SharedDir, Snapshots, Wish, refusal,
 };
 use crate::atomic;
 use crate::boxes::{BoxImage, Hardware, Mac};
@@ -414,8 +414,7 @@ impl Provider for VirtualBox {
 
     fn destroy(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
         let lock = Files::of(machine).lock(cancel)?;
-        remove::machine(self.program.holding(&lock), machine)
-            .map_err(|error| error.of(&machine.name))?;
+        remove::machine(self.program.holding(&lock), machine).map_err(|error| error.of(&machine.name))?;
         self.networks.leave(&self.program, machine, cancel)
     }
 
@@ -448,23 +447,16 @@ impl Provider for VirtualBox {
             lines => error.detail(format!("VirtualBox's last words:\n{}", lines.join("\n"))),
         };
         if Process::of(&log).and_then(Process::lives) == Some(false) {
-            return Err(last_words(Error::new(
-                Kind::Crashed,
-                "it has gone off, or VirtualBox has ended",
-            )));
+            return Err(last_words(Error::new(Kind::Crashed, "it has gone off, or VirtualBox has ended")));
         }
         match watch::sign(&log) {
             Sign::Fine => Ok(()),
-            Sign::DiskFull => Err(Error::new(
-                Kind::DiskFull,
-                "stopped, since its disk could not be written",
-            )
-            .hint("free some space on this computer; `lab up` then lets it run on")),
-            Sign::Lost => Err(last_words(Error::new(
-                Kind::Crashed,
-                "VirtualBox has lost it (a \"guru meditation\")",
-            ))
-            .hint(format!("`lab halt --force {name}`, then `lab up`"))),
+            Sign::DiskFull => Err(Error::new(Kind::DiskFull, "stopped, since its disk could not be written")
+                .hint("free some space on this computer; `lab up` then lets it run on")),
+            Sign::Lost => {
+                Err(last_words(Error::new(Kind::Crashed, "VirtualBox has lost it (a \"guru meditation\")"))
+                    .hint(format!("`lab halt --force {name}`, then `lab up`")))
+            }
         }
     }
 

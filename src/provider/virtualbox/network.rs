@@ -160,7 +160,8 @@ impl Networks {
             owned.users.retain(|user| user.id != machine.id);
         }
         open.write()?;
-        crate::atomic::sweep(&self.path());
+        // What writes of the register that were killed have left: nobody else writes here while we hold its lock.
+        crate::atomic::sweep(&self.folder);
         open.sweep()
     }
 

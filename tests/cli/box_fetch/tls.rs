@@ -76,3 +76,22 @@ fn nobody_is_led_from_https_to_http() {
     run.says(&["from https to", &to]);
     assert_eq!(plain.requests().len(), 0, "it was not even asked");
 }
+
+#[test]
+fn a_document_from_https_leads_to_nothing_weaker() {
+    let plain = BoxServer::of(a_box(3, 10_000));
+    for to in [plain.url("/x.box"), "file:///etc/hostname".to_owned()] {
+        let text = format!(
+            r#"{{"versions":[{{"version":"1","providers":[{{"name":"virtualbox","url":"{to}"}}]}}]}}"#
+        );
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            text.len()
+        );
+        let (address, certificate) = serve(format!("{head}{text}").into_bytes());
+        let lab = trusting(TestLab::bare(""), &certificate);
+        let run = lab.lab(&["box", "add", "x", &format!("{address}/x.json")]).exits(6);
+        run.says(&["leads to", &to]);
+    }
+    assert_eq!(plain.requests().len(), 0, "it was not even asked");
+}

@@ -61,7 +61,7 @@ fn damage_is_found_said_and_mended_by_an_add() {
     std::fs::write(&disk, &bytes).unwrap();
     let run =
         lab.lab(&["box", "verify", "one"]).exits(6).says(&["damaged: one", "lab box add one", "one.box"]);
-    assert!(run.stdout.contains("box.img is not what it was"), "{}", run.stdout);
+    assert!(run.stdout.contains("box.img has changed"), "{}", run.stdout);
     // From now on it is known.
     assert!(lab.lab(&["box", "list"]).ok().stdout.contains("(damaged)"));
     lab.lab(&["box", "verify"]).exits(6);

@@ -14,11 +14,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use labfile::boxes::{DiskController, NicModel};
+use labfile::boxes::{BoxImage, DiskController, NicModel};
 use labfile::cancel::Cancel;
 use labfile::error::Kind;
 use labfile::provider::qemu::Qemu;
-use labfile::provider::{MachineSpec, PowerState, Provider, SharedDir};
+use labfile::provider::{Block, MachineSpec, PowerState, Provider, SharedDir};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -32,6 +32,7 @@ struct Bench {
     inside: PathBuf,
     qemu: Qemu,
     machines: Vec<MachineSpec>,
+    image: BoxImage,
     cancel: Cancel,
     _gone_in_the_end: Option<(TempDir, TempDir)>,
 }
@@ -51,13 +52,14 @@ impl Bench {
 
     fn at(root: &Path, run_dir: &Path, folder: &str, machines: u16, port: &mut dyn FnMut() -> u16) -> Self {
         let inside = root.join(folder);
+        let machines: Vec<_> =
+            (1..=machines).map(|number| machine(number, &inside, run_dir, port(), port())).collect();
         Bench {
+            image: spec::image(&machines[0], &inside.join("box"), "disk.raw", "raw"),
+            machines,
             root: root.to_owned(),
             run_dir: run_dir.to_owned(),
             qemu: Qemu::new(SharedDir(inside.join("shared"))),
-            machines: (1..=machines)
-                .map(|number| machine(number, &inside, run_dir, port(), port()))
-                .collect(),
             inside,
             cancel: Cancel::new(),
             _gone_in_the_end: None,
@@ -69,7 +71,7 @@ impl Bench {
     }
 
     fn base(&self) {
-        self.qemu.prepare_base(&self.first().image, &self.cancel, &mut |_| {}).unwrap();
+        self.qemu.prepare_base(&self.image, &self.cancel, &mut |_| {}).unwrap();
     }
 
     /// Base made, all machines made and started.
@@ -83,7 +85,7 @@ impl Bench {
     }
 
     fn state(&self) -> PowerState {
-        self.qemu.states(&self.machines[..1]).unwrap()[0]
+        self.qemu.states(&self.machines[..1], &self.cancel).unwrap()[0]
     }
 
     fn signal(&self, signal: Signal) {
@@ -110,7 +112,7 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         for machine in &self.machines {
-            let _ = self.qemu.destroy(machine);
+            let _ = self.qemu.destroy(machine, &Cancel::new());
         }
     }
 }
@@ -121,9 +123,8 @@ fn machine(number: u16, inside: &Path, run_dir: &Path, ssh_port: u16, network_po
     fs::create_dir_all(&box_dir).unwrap();
     fs::File::create(box_dir.join("disk.raw")).unwrap().set_len(1 << 20).unwrap();
     let id = format!("00000000-0000-4000-8000-{ssh_port:012}");
-    let mut machine = spec::machine(number, id, dir);
-    spec::put_on_qemu(&mut machine, run_dir, ssh_port, network_port);
-    spec::put_disk(&mut machine, &box_dir, "disk.raw", "raw");
+    let mut machine = spec::machine(number, id, dir, ssh_port);
+    spec::put_on_qemu(&mut machine, run_dir, network_port);
     machine
 }
 
@@ -170,12 +171,12 @@ fn a_life_with_every_step_done_twice() {
         assert_eq!(bench.state(), PowerState::Running);
     }
     for _ in 0..2 {
-        qemu.power_off(machine).unwrap();
+        qemu.power_off(machine, &Cancel::new()).unwrap();
         assert_eq!(bench.state(), PowerState::Off);
     }
     qemu.start(machine, cancel).unwrap();
     for _ in 0..2 {
-        qemu.destroy(machine).unwrap();
+        qemu.destroy(machine, &Cancel::new()).unwrap();
         assert_eq!(bench.state(), PowerState::Absent);
         assert_eq!(bench.leftovers(), Vec::<PathBuf>::new());
     }
@@ -210,12 +211,12 @@ fn a_suspended_machine_keeps_its_hardware_whatever_the_labfile_says() {
     bench.qemu.suspend(bench.first(), &bench.cancel).unwrap();
     bench.machines[0].hardware.memory_mib = 96;
     bench.machines[0].hardware.cpus = 2;
-    bench.machines[0].ssh_port = free_port();
+    spec::set_ssh_port(&mut bench.machines[0], free_port());
     bench.qemu.start(bench.first(), &bench.cancel).unwrap();
     assert_eq!(bench.state(), PowerState::Running);
     let log = fs::read_to_string(bench.first().dir.join("qemu.log")).unwrap();
     let last = log.lines().last().unwrap();
-    assert!(last.contains("-m 64M") && last.contains(&bench.first().ssh_port.to_string()), "{last}");
+    assert!(last.contains("-m 64M") && last.contains(&spec::ssh_port(bench.first()).to_string()), "{last}");
 }
 
 #[test]
@@ -225,7 +226,7 @@ fn saved_ram_is_given_up_by_cutting_the_power() {
     bench.qemu.suspend(bench.first(), &bench.cancel).unwrap();
     let refused = bench.qemu.shut_down(bench.first(), Duration::from_secs(1), &bench.cancel);
     assert_eq!(refused.unwrap_err().kind(), Kind::WrongState);
-    bench.qemu.power_off(bench.first()).unwrap();
+    bench.qemu.power_off(bench.first(), &Cancel::new()).unwrap();
     assert_eq!(bench.state(), PowerState::Off);
     bench.qemu.start(bench.first(), &bench.cancel).unwrap();
     assert_eq!(bench.state(), PowerState::Running);
@@ -256,7 +257,7 @@ fn a_killed_qemu_is_noticed_and_started_again() {
     bench.qemu.start(bench.first(), &bench.cancel).unwrap();
     assert_eq!(bench.state(), PowerState::Running);
     bench.crash();
-    bench.qemu.destroy(bench.first()).unwrap();
+    bench.qemu.destroy(bench.first(), &Cancel::new()).unwrap();
     assert_eq!(bench.leftovers(), Vec::<PathBuf>::new());
 }
 
@@ -274,10 +275,10 @@ fn a_killed_qemu_that_had_been_resumed_boots_from_its_disk() {
 #[ignore = "needs qemu-system-x86_64; run by scripts/test"]
 fn a_taken_port_is_named() {
     let bench = Bench::new(1).up();
-    bench.qemu.power_off(bench.first()).unwrap();
-    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, bench.first().ssh_port)).unwrap();
+    bench.qemu.power_off(bench.first(), &Cancel::new()).unwrap();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, spec::ssh_port(bench.first()))).unwrap();
     let error = bench.qemu.start(bench.first(), &bench.cancel).unwrap_err();
-    let message = format!("web1: port {} of this computer is taken", bench.first().ssh_port);
+    let message = format!("web1: port {} of this computer is taken", spec::ssh_port(bench.first()));
     assert_eq!((error.kind(), error.message()), (Kind::PortTaken, message.as_str()));
     assert_eq!(bench.state(), PowerState::Off);
     drop(taken);
@@ -288,7 +289,8 @@ fn a_taken_port_is_named() {
 #[ignore = "needs qemu-system-x86_64; run by scripts/test"]
 fn what_qemu_says_of_bad_arguments_is_passed_on() {
     let mut bench = Bench::new(1);
-    bench.machines[0].settings.qemu_args = vec!["-device".to_owned(), "nonsense".to_owned()];
+    bench.machines[0].own.settings =
+        Block::of(&serde_json::json!({"args": ["-device", "nonsense"]})).unwrap();
     bench.base();
     bench.qemu.create(bench.first(), &bench.cancel).unwrap();
     let error = bench.qemu.start(bench.first(), &bench.cancel).unwrap_err();
@@ -311,7 +313,8 @@ fn odd_and_deep_folders_work() {
     bench.qemu.suspend(bench.first(), &bench.cancel).unwrap();
     bench.qemu.start(bench.first(), &bench.cancel).unwrap();
     assert_eq!(bench.state(), PowerState::Running);
-    assert!(bench.qemu.console_log(bench.first()).exists());
+    assert!(bench.first().dir.join("console.log").exists());
+    bench.qemu.console(bench.first()).unwrap();
 }
 
 #[test]
@@ -327,7 +330,7 @@ fn a_qemu_that_hangs_holds_up_nobody_and_can_be_switched_off() {
     }
     bench.qemu.alive(bench.first()).unwrap();
     let started = Instant::now();
-    bench.qemu.power_off(bench.first()).unwrap();
+    bench.qemu.power_off(bench.first(), &Cancel::new()).unwrap();
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
     assert_eq!(bench.state(), PowerState::Off);
 }
@@ -336,12 +339,12 @@ fn a_qemu_that_hangs_holds_up_nobody_and_can_be_switched_off() {
 #[ignore = "needs qemu-system-x86_64; run by scripts/test"]
 fn several_machines_are_told_apart() {
     let bench = Bench::new(3).up();
-    bench.qemu.power_off(&bench.machines[1]).unwrap();
+    bench.qemu.power_off(&bench.machines[1], &Cancel::new()).unwrap();
     let expected = [PowerState::Running, PowerState::Off, PowerState::Running];
-    assert_eq!(bench.qemu.states(&bench.machines).unwrap(), expected);
+    assert_eq!(bench.qemu.states(&bench.machines, &Cancel::new()).unwrap(), expected);
     bench.qemu.start(&bench.machines[1], &bench.cancel).unwrap();
     for _ in 0..15 {
-        assert_eq!(bench.qemu.states(&bench.machines).unwrap(), [PowerState::Running; 3]);
+        assert_eq!(bench.qemu.states(&bench.machines, &Cancel::new()).unwrap(), [PowerState::Running; 3]);
     }
 }
 
@@ -355,7 +358,7 @@ fn half_a_machine_is_destroyed_whole() {
         let part = bench.first().dir.join(".qemu-left-by-a-kill");
         fs::create_dir(&part).unwrap();
         fs::write(part.join("disk.qcow2"), "").unwrap();
-        bench.qemu.destroy(bench.first()).unwrap();
+        bench.qemu.destroy(bench.first(), &Cancel::new()).unwrap();
         assert_eq!(bench.leftovers(), Vec::<PathBuf>::new(), "without {missing}");
     }
     let bench = Bench::new(1).up();
@@ -364,7 +367,7 @@ fn half_a_machine_is_destroyed_whole() {
         fs::remove_file(socket).unwrap();
     }
     assert_eq!(bench.state(), PowerState::Unclear);
-    bench.qemu.destroy(bench.first()).unwrap();
+    bench.qemu.destroy(bench.first(), &Cancel::new()).unwrap();
     assert_eq!(bench.leftovers(), Vec::<PathBuf>::new());
 }
 
@@ -374,18 +377,18 @@ fn a_disk_that_points_out_of_its_box_is_refused() {
     let mut bench = Bench::new(1);
     let secret = bench.root.join("secret");
     fs::write(&secret, "secret").unwrap();
-    let disk = bench.first().image.dir.join("disk.qcow2");
+    let disk = bench.image.dir.join("disk.qcow2");
     let made = Command::new("qemu-img")
         .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
         .args([&secret, &disk])
         .status();
     assert!(made.unwrap().success());
-    bench.machines[0].image.disk = disk;
-    bench.machines[0].image.disk_format = "qcow2".to_owned();
-    let error = bench.qemu.prepare_base(&bench.first().image, &bench.cancel, &mut |_| {}).unwrap_err();
+    bench.image.disk = disk;
+    bench.image.disk_format = "qcow2".to_owned();
+    let error = bench.qemu.prepare_base(&bench.image, &bench.cancel, &mut |_| {}).unwrap_err();
     assert_eq!(error.kind(), Kind::HostileBox);
-    fs::write(&bench.first().image.disk, "no image").unwrap();
-    let error = bench.qemu.prepare_base(&bench.first().image, &bench.cancel, &mut |_| {}).unwrap_err();
+    fs::write(&bench.image.disk, "no image").unwrap();
+    let error = bench.qemu.prepare_base(&bench.image, &bench.cancel, &mut |_| {}).unwrap_err();
     assert_eq!(error.kind(), Kind::BadBox);
     assert_eq!(entries(&bench.inside.join("shared/qemu")).len(), 1, "only the lock is left");
 }
@@ -432,15 +435,19 @@ fn one_that_is_killed() {
         qemu.start(machine, cancel).unwrap();
         qemu.suspend(machine, cancel).unwrap();
         qemu.start(machine, cancel).unwrap();
-        qemu.power_off(machine).unwrap();
-        qemu.destroy(machine).unwrap();
+        qemu.power_off(machine, &Cancel::new()).unwrap();
+        qemu.destroy(machine, &Cancel::new()).unwrap();
     }
 }
 
 /// The process to be killed, on the machine of `bench`: the test called `test`.
 fn helper(bench: &Bench, test: &str) -> Command {
     let (root, run_dir, machine) = (bench.root.display(), bench.run_dir.display(), bench.first());
-    let place = format!("{root}|{run_dir}|{}|{}", machine.ssh_port, machine.network.port);
+    let place = format!(
+        "{root}|{run_dir}|{}|{}",
+        spec::ssh_port(machine),
+        machine.own.lab.as_value()["network_port"]
+    );
     let mut helper = Command::new(std::env::current_exe().unwrap());
     helper.args(["--exact", test, "--include-ignored"]).env(KILLED, place);
     helper.stdout(std::process::Stdio::null());
@@ -473,7 +480,7 @@ fn an_orphan_leaves_nothing() {
     wait_for(&started);
     helper.kill().unwrap();
     helper.wait().unwrap();
-    bench.qemu.destroy(bench.first()).unwrap();
+    bench.qemu.destroy(bench.first(), &Cancel::new()).unwrap();
     wait_for(&ended);
     assert_eq!(bench.leftovers(), Vec::<PathBuf>::new());
 }
@@ -499,7 +506,7 @@ fn whoever_is_killed_at_any_moment_leaves_a_machine_that_can_be_started_or_destr
             bench.qemu.start(machine, &bench.cancel).unwrap_or_else(|error| panic!("{state:?}: {error:?}"));
             assert_eq!(bench.state(), PowerState::Running, "after {state:?}");
         }
-        bench.qemu.destroy(machine).unwrap_or_else(|error| panic!("{state:?}: {error:?}"));
+        bench.qemu.destroy(machine, &Cancel::new()).unwrap_or_else(|error| panic!("{state:?}: {error:?}"));
         assert_eq!(bench.leftovers(), Vec::<PathBuf>::new(), "after {state:?}");
     }
     seen.dedup();

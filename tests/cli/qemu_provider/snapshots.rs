@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use labfile::cancel::Cancel;
 use labfile::provider::{Snapshot, Snapshots};
 
 use super::*;
@@ -29,7 +30,7 @@ impl Bench {
     }
 
     fn off(&self) {
-        self.qemu.power_off(self.first()).unwrap();
+        self.qemu.power_off(self.first(), &Cancel::new()).unwrap();
         assert_eq!(self.state(), PowerState::Off);
     }
 
@@ -106,7 +107,7 @@ fn a_machine_that_is_off_keeps_its_disk() {
     bench.delete("one");
     assert_eq!((bench.names(), bench.tags()), (vec!["two".to_owned()], 1));
     bench.holds(1);
-    bench.qemu.destroy(bench.first()).unwrap();
+    bench.qemu.destroy(bench.first(), &Cancel::new()).unwrap();
     assert_eq!(bench.leftovers(), Vec::<PathBuf>::new());
 }
 
@@ -297,9 +298,9 @@ fn a_snapshot_for_which_there_is_no_room_leaves_the_machine_as_it_is() {
         bench.take("now");
         bench.restore("now");
         bench.start();
-        bench.qemu.destroy(bench.first()).unwrap();
+        bench.qemu.destroy(bench.first(), &Cancel::new()).unwrap();
     }));
-    let _ = bench.qemu.destroy(bench.first());
+    let _ = bench.qemu.destroy(bench.first(), &Cancel::new());
     let _ = Command::new("umount").arg("-l").arg(&dir).status();
     result.unwrap();
 }
@@ -314,7 +315,7 @@ fn one_that_is_killed() {
         let names = [format!("ram{turn}"), format!("disk{turn}")];
         qemu.start(machine, cancel).unwrap();
         qemu.take(machine, &names[0], cancel).unwrap();
-        qemu.power_off(machine).unwrap();
+        qemu.power_off(machine, &Cancel::new()).unwrap();
         qemu.take(machine, &names[1], cancel).unwrap();
         qemu.restore(machine, &names[0], cancel).unwrap();
         qemu.start(machine, cancel).unwrap();
@@ -371,6 +372,6 @@ fn whoever_is_killed_over_snapshots_leaves_those_that_are_listed_whole() {
     seen.dedup();
     assert!(seen.len() > 3, "all kills met the same state: {seen:?}");
     println!("{seen:?}");
-    bench.qemu.destroy(machine).unwrap();
+    bench.qemu.destroy(machine, &Cancel::new()).unwrap();
     assert_eq!(bench.leftovers(), Vec::<PathBuf>::new());
 }

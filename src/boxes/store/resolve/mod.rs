@@ -1,66 +1,40 @@
-//! What a Labfile's `box =` means: from a name, a path or an address to a box in the store.
+//! Finds the box that a Labfile's `box =` means: from a name, a path or an address to a box in the store.
 
 mod pinned;
 mod sources;
+mod wanted;
 
 use std::path::Path;
 
-use super::{Hold, Store, real};
-use crate::boxes::BoxImage;
+use super::base::Store;
+use super::hold::Hold;
+use crate::boxes::address::without_credentials;
 use crate::boxes::catalogue::Catalogue;
+use crate::boxes::image::BoxImage;
 use crate::boxes::index::Index;
-use crate::boxes::manifest::Manifest;
 use crate::boxes::pins::Pin;
 use crate::boxes::progress::Task;
 use crate::boxes::registry;
 use crate::boxes::source::Source;
-use crate::boxes::versions::{self, Constraint};
-use crate::error::{Error, Kind, Result};
+use crate::boxes::versions;
+use crate::error::{Kind, Result};
+use wanted::{Found, no_version};
 
-/// What a Labfile asks for.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
-    /// The name of an added box, a path, an address, a name of the catalogue or of the registry.
-    pub reference: &'a str,
-    /// Where relative paths start.
-    pub base_dir: &'a Path,
-    /// `box_version`.
-    pub version: Option<&'a Constraint>,
-    /// A catalogue of the Labfile's own.
-    pub catalogue: Option<&'a Path>,
-    /// What it is held to.
-    pub pin: Option<&'a Pin>,
-    /// Whether to ask for what is newest, whatever is here.
-    pub fresh: bool,
-}
+pub use wanted::Wanted;
 
-impl<'a> Wanted<'a> {
-    /// A reference, with no more wishes.
-    pub fn new(reference: &'a str, base_dir: &'a Path) -> Self {
-        Wanted { reference, base_dir, version: None, catalogue: None, pin: None, fresh: false }
-    }
-}
-
-/// A box that is in the store now, and what to hold to from now on.
+/// A box that is in the store now, and its pin.
 #[derive(Debug)]
 pub struct Resolved {
     /// The box.
     pub image: BoxImage,
-    /// What it is.
+    /// Its pin: this exact box, from now on.
     pub pin: Pin,
-    /// Keeps it there until the machine that is made from it stands in its lab's state.
+    /// Keeps the box in the store until its machine is in the lab's state.
     pub hold: Hold,
 }
 
-/// A box, where it came from, and which version it is.
-struct Found {
-    image: BoxImage,
-    source: Source,
-    version: Option<String>,
-}
-
 impl Store {
-    /// The box that a Labfile means. What is not in the store is added; what is held to is held to.
+    /// The box that a Labfile means. A box that is not in the store is added; a pin decides which box it is.
     ///
     /// # Errors
     /// [`Kind::BoxNotFound`], [`Kind::BadCatalogue`], and those of [`Store::add`]; [`Kind::BoxChecksum`] also
@@ -69,22 +43,23 @@ impl Store {
         let (found, hold) = self.find_and_hold(wanted, task)?;
         let size = self.manifest_of(&found.image.digest)?.map_or(0, |manifest| manifest.size);
         let source = match &found.source {
-            // As it is written, where that is from the Labfile's folder on.
+            // A relative path, as the Labfile has it.
             Source::File(_) if is_relative_path(wanted) => format!("file:{}", wanted.reference),
             source => source.public(),
         };
         let pin = Pin {
-            name: wanted.reference.to_owned(),
+            name: without_credentials(wanted.reference),
             wanted: wanted.version.map(ToString::to_string),
             version: found.version,
             source,
             size,
             sha256: found.image.digest.clone(),
         };
-        Ok(Resolved { image: found.image, pin: wanted.pin.cloned().unwrap_or(pin), hold })
+        let image = BoxImage { name: without_credentials(&found.image.name), ..found.image };
+        Ok(Resolved { image, pin: wanted.pin.cloned().unwrap_or(pin), hold })
     }
 
-    /// The box, once it is certain that nobody removes it any more.
+    /// The box, with a lock by which nobody can remove it.
     fn find_and_hold(&self, wanted: &Wanted<'_>, task: &mut Task<'_>) -> Result<(Found, Hold)> {
         loop {
             let found = match wanted.pin {
@@ -92,15 +67,11 @@ impl Store {
                 None => self.any(wanted, task)?,
             };
             let hold = self.hold(&found.image.digest, wanted.base_dir, task)?;
-            // Somebody may have removed it just before: then it is looked for, and fetched, anew.
+            // Another command may have removed it just before: then look for it, and fetch it, again.
             if self.is_whole(&found.image.digest) {
                 return Ok((found, hold));
             }
         }
-    }
-
-    fn manifest_of(&self, digest: &str) -> Result<Option<Manifest>> {
-        Manifest::read(&self.layout.box_dir(digest))
     }
 
     fn any(&self, wanted: &Wanted<'_>, task: &mut Task<'_>) -> Result<Found> {
@@ -110,9 +81,9 @@ impl Store {
             return Ok(found);
         }
         if let Some(source) = Source::recognise(wanted.reference, wanted.base_dir) {
-            return self.in_source(&real(source?), wanted, task);
+            return self.in_source(&source?.real(), wanted, task);
         }
-        // Two that want one name take turns, so that they do not try its sources side by side.
+        // Two commands that want one name take turns, so that they do not try its sources side by side.
         let _turn = self.turn(&format!("name {}", wanted.reference), task)?;
         if !wanted.fresh
             && let Some(found) = self.named(wanted)?
@@ -123,7 +94,7 @@ impl Store {
         if let Some(entry) = catalogue.get(wanted.reference) {
             let found = self.in_catalogue(entry, wanted, task);
             return match found {
-                // A box that one makes oneself has no newer version than the one that is here.
+                // A box that the user made has no newer version than the one in the store.
                 Err(error) if error.kind() == Kind::BoxNotFound && wanted.fresh => {
                     self.named(wanted)?.ok_or(error)
                 }
@@ -164,53 +135,11 @@ impl Store {
             (None, Some(_)) => false,
         };
         let source = match manifest.source.contains("://") {
-            true => Source::Url(manifest.source),
+            true => Source::Url(manifest.source.into()),
             false => Source::File(manifest.source.into()),
         };
         Ok(allowed.then_some(Found { image, source, version }))
     }
-
-    /// The error for a name that nothing has.
-    pub(in crate::boxes) fn unknown(&self, name: &str) -> Error {
-        // A catalogue that cannot be read has been reported before this.
-        self.unknown_in(name, &Catalogue::load(None).unwrap_or_default())
-    }
-
-    fn unknown_in(&self, name: &str, catalogue: &Catalogue) -> Error {
-        let error = Error::new(Kind::BoxNotFound, format!("there is no box called {name}"));
-        if name.contains('/') {
-            return error
-                .detail("neither a file of that path is there, nor has a box of that name been added")
-                .detail(format!("nor does the registry know it: {}/{name}", self.registry))
-                .hint(format!("check its name, or download the box and type: lab box add {name} FILE"));
-        }
-        let added = Index::read(&self.layout).map(|index| index.names.into_keys().collect());
-        let mut names: Vec<String> = added.unwrap_or_default();
-        names.extend(catalogue.names().map(str::to_owned));
-        let nearest = names
-            .iter()
-            .map(|known| (strsim::damerau_levenshtein(known, name), known))
-            .filter(|(distance, _)| *distance <= 2)
-            .min();
-        let error = match nearest {
-            Some((_, known)) => error.hint(format!("did you mean {known}?")),
-            None => error,
-        };
-        error.hint(format!(
-            "`lab box list` shows those that there are; to add one: lab box add {name} FILE-OR-URL"
-        ))
-    }
-}
-
-/// Whether another source may do better.
-fn is_the_sources_fault(kind: Kind) -> bool {
-    matches!(kind, Kind::Download | Kind::BoxChecksum | Kind::BadBox | Kind::HostileBox | Kind::BoxNotFound)
-}
-
-fn no_version(reference: &str) -> Error {
-    Error::new(Kind::BoxNotFound, format!("the version of the box {reference} is not known"))
-        .detail("box_version is for boxes of a registry or of the catalogue")
-        .hint("take box_version out of the Labfile")
 }
 
 fn is_relative_path(wanted: &Wanted<'_>) -> bool {

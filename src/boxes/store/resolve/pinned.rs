@@ -1,28 +1,30 @@
 //! The box that `Labfile.lock` names, and no other.
 
 use super::sources::relative;
-use super::{Found, Wanted, is_the_sources_fault};
-use crate::boxes::BoxImage;
+use super::wanted::{Found, Wanted, is_the_sources_fault};
+use crate::boxes::address::without_credentials;
 use crate::boxes::catalogue::Catalogue;
 use crate::boxes::checksum::{Algorithm, Checksum};
+use crate::boxes::image::BoxImage;
 use crate::boxes::index::Index;
 use crate::boxes::pins::Pin;
 use crate::boxes::progress::{Phase, Task};
 use crate::boxes::registry;
 use crate::boxes::source::Source;
-use crate::boxes::store::{Add, Store, real};
+use crate::boxes::store::add::Add;
+use crate::boxes::store::base::Store;
 use crate::error::{Error, Kind, Result};
 
 impl Store {
-    /// The box that is held to, and no other.
+    /// The pinned box, and no other.
     pub(super) fn pinned(&self, wanted: &Wanted<'_>, pin: &Pin, task: &mut Task<'_>) -> Result<Found> {
-        let name = wanted.reference;
+        let name = &without_credentials(wanted.reference);
         let found = |image: BoxImage| {
             let source = Source::parse(&pin.source, wanted.base_dir)?;
             Ok(Found { image, source, version: pin.version.clone() })
         };
-        // A file that is there counts as it is: whoever replaced it wants to know that it is not used.
-        if let Some(Ok(source @ Source::File(_))) = Source::recognise(name, wanted.base_dir)
+        // An existing file is compared with the pin: a user who replaced it must hear that it is not used.
+        if let Some(Ok(source @ Source::File(_))) = Source::recognise(wanted.reference, wanted.base_dir)
             && !source.may_be_metadata()
             && matches!(&source, Source::File(path) if path.is_file())
         {
@@ -37,7 +39,7 @@ impl Store {
         if let Some(image) = self.first_of(&near, wanted, pin, &mut failures, task)? {
             return found(image);
         }
-        // Addresses change; whoever publishes the box may know the new one.
+        // Addresses change; the box's publisher may know the new one.
         let far = self.published(wanted, pin, task)?.filter(|place| !near.contains(place));
         if let Some(image) = self.first_of(far.as_slice(), wanted, pin, &mut failures, task)? {
             return found(image);
@@ -45,7 +47,7 @@ impl Store {
         Err(self.not_to_be_had(wanted, pin, failures)?)
     }
 
-    /// The box that is held to from the first of these places that has it.
+    /// The pinned box from the first of these places that has it.
     fn first_of(
         &self,
         places: &[Source],
@@ -54,7 +56,7 @@ impl Store {
         failures: &mut Vec<Error>,
         task: &mut Task<'_>,
     ) -> Result<Option<BoxImage>> {
-        let name = wanted.reference;
+        let name = &without_credentials(wanted.reference);
         for place in places {
             if !failures.is_empty() {
                 task.report(Phase::NextSource, 0, None);
@@ -65,8 +67,8 @@ impl Store {
                 Err(error) if is_the_sources_fault(error.kind()) => failures.push(error),
                 Err(error) => return Err(error),
                 Ok(image) => {
-                    // Whoever asks for the name next has it, unless it is another's.
-                    if Source::recognise(name, wanted.base_dir).is_none() {
+                    // Give it the name, unless another box has that.
+                    if Source::recognise(wanted.reference, wanted.base_dir).is_none() {
                         Index::change(&self.layout, |index| {
                             index.names.entry(name.to_owned()).or_insert_with(|| image.digest.clone());
                             Ok(())
@@ -79,15 +81,15 @@ impl Store {
         Ok(None)
     }
 
-    /// Where the registry, or the document that the Labfile names, has the version that is held to today.
+    /// Where the registry, or the document that the Labfile names, has the pinned version today.
     ///
     /// # Errors
-    /// [`Kind::Interrupted`]; what else goes wrong has been said by a place that was tried before.
+    /// [`Kind::Interrupted`]; other failures are not reported, since the places before have failed too.
     fn published(&self, wanted: &Wanted<'_>, pin: &Pin, task: &mut Task<'_>) -> Result<Option<Source>> {
-        let name = wanted.reference;
-        let document = match Source::recognise(name, wanted.base_dir) {
-            Some(Ok(source)) => real(source),
-            None if registry::is_name(name) => Source::Url(format!("{}/{name}", self.registry)),
+        let name = &without_credentials(wanted.reference);
+        let document = match Source::recognise(wanted.reference, wanted.base_dir) {
+            Some(Ok(source)) => source.real(),
+            None if registry::is_name(name) => Source::Url(self.registry.below(name)),
             _ => return Ok(None),
         };
         let metadata = match self.metadata_at(&document, &Wanted { fresh: true, ..*wanted }, task) {
@@ -103,10 +105,10 @@ impl Store {
         if version.is_none() || choice.expected.sums.iter().any(other) {
             return Ok(None);
         }
-        Ok(registry::relative_to(&document, &choice.url).ok().map(real))
+        Ok(registry::relative_to(&document, &choice.url).ok().map(Source::real))
     }
 
-    /// Where the box that is held to may be had from.
+    /// The places that may have the pinned box.
     fn places_of(&self, wanted: &Wanted<'_>, pin: &Pin) -> Result<Vec<Source>> {
         let mut places = Vec::new();
         if let source @ Source::Url(_) = Source::parse(&pin.source, wanted.base_dir)? {
@@ -115,7 +117,7 @@ impl Store {
         let catalogue = Catalogue::load(wanted.catalogue)?;
         if let Some(entry) = catalogue.get(wanted.reference) {
             let same = entry.versions.iter().filter(|release| release.version == pin.version);
-            for place in same.flat_map(|release| &release.sources).filter(|place| place.is_usable()) {
+            for place in same.flat_map(|release| release.sources_for(entry.arch, registry::host_arch())) {
                 let other = place.sha256.as_ref().is_some_and(|sum| *sum != pin.sha256);
                 if let (Some(url), false) = (&place.url, other) {
                     let source = relative(entry, url)?;
@@ -128,9 +130,9 @@ impl Store {
         Ok(places)
     }
 
-    /// The error where the box that is held to is nowhere.
+    /// The error where no place has the pinned box.
     fn not_to_be_had(&self, wanted: &Wanted<'_>, pin: &Pin, failures: Vec<Error>) -> Result<Error> {
-        let name = wanted.reference;
+        let name = &without_credentials(wanted.reference);
         if let [only] = failures.as_slice() {
             return Ok(held(only.clone(), name));
         }
@@ -140,11 +142,11 @@ impl Store {
                 .detail(format!("its sha256 should be {}", pin.sha256))
                 .detail(format!("              and is {other}"))
                 .hint(format!("get the right one from whoever has it: lab box add --force {name} FILE"))
-                .hint(format!("if the one that is here is meant: lab box update {name}")));
+                .hint(format!("to use the box that is here from now on: lab box update {name}")));
         }
         let (kind, message) = match failures.is_empty() {
             true => (Kind::BoxNotFound, format!("the box {name} that Labfile.lock names is not here")),
-            false => (Kind::Download, format!("the box {name} that Labfile.lock names could not be had")),
+            false => (Kind::Download, format!("no source has the box {name} that Labfile.lock names")),
         };
         let error = failures.iter().fold(Error::new(kind, message), |error, one| error.detail(one.message()));
         Ok(error
@@ -154,12 +156,12 @@ impl Store {
     }
 }
 
-/// An error about a box that is held to, with the way to hold to another.
+/// An error about a pinned box, with the command that pins another one.
 fn held(error: Error, name: &str) -> Error {
     match error.kind() {
         Kind::BoxChecksum => error
             .detail("Labfile.lock holds this lab to it")
-            .hint(format!("if the other one is meant: lab box update {name}")),
+            .hint(format!("to use the other box from now on: lab box update {name}")),
         _ => error,
     }
 }

@@ -64,6 +64,44 @@ impl Fake {
         self.world.things().machines.get(&spec.id).is_some_and(|there| !there.half_made)
     }
 
+    /// Starts a machine that listens on `ports` of this computer.
+    pub(super) fn start_at(&self, machine: &MachineSpec, ports: Vec<u16>, cancel: &Cancel) -> Result<()> {
+        let half = |things: &mut Things| {
+            if let Some(machine) = things.machines.get_mut(&machine.id).filter(|machine| !machine.half_made) {
+                machine.settle();
+                if machine.power == PowerState::Suspended {
+                    machine.ports.clone_from(&ports);
+                    machine.power = PowerState::Busy;
+                    machine.settling = Some((QUESTIONS, PowerState::Running));
+                }
+            }
+        };
+        self.world.call_by_halves("start", &machine.name, Some(cancel), Some(&half), |things| {
+            let taken = things.taken_ports(&machine.id).find(|port| ports.contains(port));
+            let now = things.now;
+            let Some(there) = things.machines.get_mut(&machine.id).filter(|there| !there.half_made) else {
+                return Err(refusal::absent(machine));
+            };
+            there.settle();
+            if there.power == PowerState::Running {
+                return Ok(());
+            }
+            if let Some(port) = taken.filter(|_| there.power != PowerState::Paused) {
+                let message = format!("port {port} of this computer is taken");
+                return Err(Error::new(Kind::PortTaken, message).of(&machine.name));
+            }
+            if there.power == PowerState::Off {
+                things.boots += 1;
+                there.ram = Some(json!({"boot": things.boots}));
+                there.console = format!("boot {}\nlogin:\n", things.boots);
+                there.started = now;
+            }
+            there.ports.clone_from(&ports);
+            there.power = PowerState::Running;
+            Ok(())
+        })
+    }
+
     /// A call for a machine that exists, or half of one.
     fn with<T>(
         &self,
@@ -204,41 +242,8 @@ impl Provider for Fake {
     }
 
     fn start(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
-        let ports: Vec<u16> = Behind::of(machine)?.ports(machine).into_iter().map(|(host, _)| host).collect();
-        let half = |things: &mut Things| {
-            if let Some(machine) = things.machines.get_mut(&machine.id).filter(|machine| !machine.half_made) {
-                machine.settle();
-                if machine.power == PowerState::Suspended {
-                    machine.ports.clone_from(&ports);
-                    machine.power = PowerState::Busy;
-                    machine.settling = Some((QUESTIONS, PowerState::Running));
-                }
-            }
-        };
-        self.world.call_by_halves("start", &machine.name, Some(cancel), Some(&half), |things| {
-            let taken = things.taken_ports(&machine.id).find(|port| ports.contains(port));
-            let now = things.now;
-            let Some(there) = things.machines.get_mut(&machine.id).filter(|there| !there.half_made) else {
-                return Err(refusal::absent(machine));
-            };
-            there.settle();
-            if there.power == PowerState::Running {
-                return Ok(());
-            }
-            if let Some(port) = taken.filter(|_| there.power != PowerState::Paused) {
-                let message = format!("port {port} of this computer is taken");
-                return Err(Error::new(Kind::PortTaken, message).of(&machine.name));
-            }
-            if there.power == PowerState::Off {
-                things.boots += 1;
-                there.ram = Some(json!({"boot": things.boots}));
-                there.console = format!("boot {}\nlogin:\n", things.boots);
-                there.started = now;
-            }
-            there.ports.clone_from(&ports);
-            there.power = PowerState::Running;
-            Ok(())
-        })
+        let ports = Behind::of(machine)?.ports(machine);
+        self.start_at(machine, ports.into_iter().map(|(host, _)| host).collect(), cancel)
     }
 
     fn shut_down(&self, machine: &MachineSpec, patience: Duration, cancel: &Cancel) -> Result<bool> {

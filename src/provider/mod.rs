@@ -7,6 +7,8 @@
 mod console;
 #[doc(hidden)]
 pub mod fake;
+#[doc(hidden)]
+pub mod far;
 mod local;
 pub mod qemu;
 mod reach;

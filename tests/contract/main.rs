@@ -9,4 +9,5 @@ mod common;
 mod suite;
 
 mod fake;
+mod far;
 mod qemu;

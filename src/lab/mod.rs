@@ -17,6 +17,9 @@ mod opened;
 mod report;
 mod select;
 pub mod tell;
+#[cfg(test)]
+#[cfg(unix)]
+mod trial;
 pub mod verbs;
 
 pub use context::Context;

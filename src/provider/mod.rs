@@ -5,6 +5,10 @@
 //! and hands on unread. Capabilities are small traits; what a provider has is data. [`table`] lists the providers.
 
 mod console;
+#[doc(hidden)]
+pub mod fake;
+#[doc(hidden)]
+pub mod far;
 mod local;
 pub mod qemu;
 mod reach;
@@ -27,7 +31,7 @@ use crate::error::{Error, Kind, Result};
 use crate::process::Usage;
 
 /// What a machine is doing, as the provider sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PowerState {
     /// It does not exist.

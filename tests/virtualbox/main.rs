@@ -7,10 +7,14 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[macro_use]
+#[path = "../contract/suite.rs"]
+mod suite;
 
 mod beside;
 mod boxes;
 mod class;
+mod contract;
 mod direct;
 mod doctor;
 mod installation;

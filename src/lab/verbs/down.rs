@@ -74,10 +74,11 @@ impl Lab<'_> {
             }
             let left = remove::machine(&self.files, machine.name, &self.context.providers.files())?;
             opened::tell_what_stays(self.context, &left);
-            self.ports.release(machine.name, Purpose::Ssh)?;
-            self.ports.release(machine.name, Purpose::Forward)?;
+            // The ports last: while the state has the machine, it may be made again, with the ports that it had.
             self.store.update(|state| state.machines.remove(machine.name))?;
             self.note_in_register()?;
+            self.ports.release(machine.name, Purpose::Ssh)?;
+            self.ports.release(machine.name, Purpose::Forward)?;
             Ok(Outcome::Destroyed)
         });
         if self.store.look(|state| state.machines.is_empty()) {

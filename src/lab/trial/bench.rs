@@ -74,6 +74,12 @@ machine = "front"
 run = "hello"
 "#;
 
+/// A folder in memory, where there is one: nothing of a test is worth waiting for a disk.
+pub(super) fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+}
+
 /// Remembers what was told.
 #[derive(Default)]
 pub(super) struct Recorder(Mutex<Vec<Event>>);

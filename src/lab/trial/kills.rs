@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::bench::{Bench, FIVE, ONE, SNAPSHOT, Verb};
+use super::bench::{Bench, FIVE, ONE, SNAPSHOT, Verb, folder};
 use crate::lab::machine::keep::READY;
 use crate::provider::PowerState;
 use crate::provider::fake::{Act, Call, KILLED, Moment};
@@ -129,12 +129,6 @@ fn survives(labfile: &str, machines: &[&str], cases: &[Case]) {
     );
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "{} kills were not survived:\n{}", failed.len(), failed.join("\n"));
-}
-
-/// A folder in memory, where there is one: nothing of a test is worth waiting for a disk.
-fn folder() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
 /// One case, with its folders.

@@ -6,3 +6,4 @@
 mod bench;
 mod guests;
 mod kills;
+mod paths;

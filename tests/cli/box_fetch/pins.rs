@@ -1,9 +1,9 @@
 //! Labfile.lock, from the first use to an update.
 
 use super::{a_box, sha256, strays};
-use crate::common::fake;
 use crate::common::TestLab;
 use crate::common::box_server::{BoxServer, Reply};
+use crate::common::fake;
 
 /// A lab whose machine is made from a box of a registry, whose newest version is the number of boxes that
 /// `now` tells.

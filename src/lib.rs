@@ -21,6 +21,7 @@ pub mod owner;
 pub mod printable;
 pub mod process;
 pub mod provider;
+pub mod section;
 pub mod subnet;
 pub mod tail;
 pub mod threads;

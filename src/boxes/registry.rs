@@ -17,7 +17,7 @@ const DEFAULT: &str = "https://vagrantcloud.com/api/v2/vagrant";
 /// What moves the registry; the second is Vagrant's own.
 const VARIABLES: [&str; 2] = ["LAB_REGISTRY", "VAGRANT_SERVER_URL"];
 /// The kinds of box that can be read, the best first: the first one runs with every provider.
-const PROVIDERS: [&str; 3] = ["virtualbox", "libvirt", "qemu"];
+pub(super) const PROVIDERS: [&str; 3] = ["virtualbox", "libvirt", "qemu"];
 
 /// The registry's address; the metadata of `owner/name` is below it.
 pub(super) fn of_environment() -> Address {

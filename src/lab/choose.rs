@@ -2,7 +2,7 @@
 
 use crate::boxes::Hardware;
 use crate::error::{Error, Kind, Result};
-use crate::provider::table::Entry;
+use crate::provider::Entry;
 use crate::provider::{Availability, Block, Lost, Provider, SharedDir};
 
 use super::context::Context;

@@ -207,7 +207,7 @@ impl<'a> Lab<'a> {
             return Block::default();
         }
         let entry = self.catalogue().get(&machine.image);
-        entry.and_then(|entry| Block::of(&entry.virtualbox).ok()).unwrap_or_default()
+        entry.and_then(|entry| Block::of(&entry.settings(self.provider.name())).ok()).unwrap_or_default()
     }
 
     /// The boxes that are known by name. A catalogue that cannot be read was an error when the box was looked for; a machine

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::section::Reaching;
+
 /// One thing that reaches beyond.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Beyond {
@@ -14,16 +16,11 @@ pub enum Beyond {
         /// Where it is, all links followed.
         real: PathBuf,
     },
-    /// Words for QEMU's command line that are not known to be harmless.
-    Qemu {
-        /// The option and its value, as QEMU gets them.
-        words: Vec<String>,
-    },
-    /// A call of VBoxManage that does more than to set the machine's own hardware.
-    VBoxManage {
-        /// Its words; `{id}` stands for the machine.
-        call: Vec<String>,
-        /// The file of the catalogue that brings it, if it is none of the Labfile itself.
+    /// What a provider may be made to do, beyond running the machine.
+    Provider {
+        /// The words, and what they do.
+        what: Reaching,
+        /// The file of the catalogue that brings them, if they are none of the Labfile itself.
         catalogue: Option<PathBuf>,
     },
 }
@@ -38,12 +35,11 @@ pub struct Reach {
 }
 
 impl Beyond {
-    /// A stable word for its kind: `file`, `arguments` (of QEMU), `call` (of VBoxManage).
+    /// A stable word for its kind: `file`, or the provider's ([`Reaching::kind`]).
     pub fn kind(&self) -> &'static str {
         match self {
             Beyond::File { .. } => "file",
-            Beyond::Qemu { .. } => "arguments",
-            Beyond::VBoxManage { .. } => "call",
+            Beyond::Provider { what, .. } => what.kind,
         }
     }
 
@@ -53,14 +49,9 @@ impl Beyond {
             Beyond::File { written, real } => {
                 format!("{written} is outside of the Labfile's folder: {}", real.display())
             }
-            Beyond::Qemu { words } => {
-                format!("QEMU gets {}, by which it may open files or start programs", words.join(" "))
-            }
-            Beyond::VBoxManage { call, catalogue: None } => {
-                format!("VBoxManage is called: {}", call.join(" "))
-            }
-            Beyond::VBoxManage { call, catalogue: Some(file) } => {
-                format!("VBoxManage is called: {} ({} has it)", call.join(" "), file.display())
+            Beyond::Provider { what, catalogue: None } => what.text.clone(),
+            Beyond::Provider { what, catalogue: Some(file) } => {
+                format!("{} ({} has it)", what.text, file.display())
             }
         }
     }
@@ -69,8 +60,7 @@ impl Beyond {
     fn parts(&self) -> Vec<&[u8]> {
         match self {
             Beyond::File { written: _, real } => vec![real.as_os_str().as_encoded_bytes()],
-            Beyond::Qemu { words } => words.iter().map(String::as_bytes).collect(),
-            Beyond::VBoxManage { call, catalogue: _ } => call.iter().map(String::as_bytes).collect(),
+            Beyond::Provider { what, catalogue: _ } => what.words.iter().map(String::as_bytes).collect(),
         }
     }
 }
@@ -112,7 +102,8 @@ mod tests {
     }
 
     fn qemu(words: &[&str]) -> Beyond {
-        Beyond::Qemu { words: words.iter().map(|word| (*word).to_owned()).collect() }
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        Beyond::Provider { what: Reaching { kind: "arguments", words, text: String::new() }, catalogue: None }
     }
 
     fn file(real: &str) -> Beyond {

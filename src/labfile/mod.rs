@@ -7,7 +7,6 @@ mod beyond;
 mod check;
 mod decode;
 mod find;
-mod harmless;
 pub mod import;
 pub mod keys;
 mod lines;

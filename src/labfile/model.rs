@@ -1,11 +1,13 @@
 //! A Labfile as data, once it is read and checked. Every list keeps the order of the file.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::beyond::Reach;
 use crate::boxes::versions::Constraint;
+use crate::provider::Block;
 pub use crate::subnet::Subnet as Network;
 
 /// A whole lab: its machines, their private network, what is run on them.
@@ -74,21 +76,14 @@ pub struct Machine {
     pub boot_timeout: Duration,
     /// How long a graceful shutdown may take before the power is cut. Default 30 seconds.
     pub halt_timeout: Duration,
-    /// `[machine.NAME.qemu]`.
-    pub qemu: QemuSettings,
-    /// `[machine.NAME.virtualbox]`.
-    pub virtualbox: VirtualBoxSettings,
+    /// The sections of providers that it has, `[machine.NAME.PROVIDER]`, by their names.
+    pub settings: BTreeMap<&'static str, Block>,
 }
 
 impl Machine {
     /// What only the provider called `provider` reads of it.
-    pub fn settings(&self, provider: &str) -> serde_json::Value {
-        let settings = match provider {
-            "qemu" => serde_json::to_value(&self.qemu),
-            "virtualbox" => serde_json::to_value(&self.virtualbox),
-            _ => Ok(serde_json::Value::Null),
-        };
-        settings.unwrap_or_default()
+    pub fn settings(&self, provider: &str) -> Block {
+        self.settings.get(provider).cloned().unwrap_or_default()
     }
 }
 
@@ -161,24 +156,4 @@ pub enum Script {
     File(PathBuf),
     /// `inline = "…"`.
     Inline(String),
-}
-
-/// Settings that only the QEMU provider reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct QemuSettings {
-    /// Arguments added at the end of the command line, as they are.
-    pub args: Vec<String>,
-    /// The processor model (`-cpu`).
-    pub cpu: Option<String>,
-    /// The machine type (`-machine`).
-    pub machine: Option<String>,
-}
-
-/// Settings that only the VirtualBox provider reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct VirtualBoxSettings {
-    /// VBoxManage calls before the first start; `{id}` stands for the machine.
-    pub customize: Vec<Vec<String>>,
-    /// Show a window.
-    pub gui: bool,
 }

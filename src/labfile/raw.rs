@@ -1,19 +1,18 @@
 //! What is written in a Labfile, piece by piece: decoded, but not yet compared.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::beyond::Beyond;
 use super::lines::Span;
-use super::model::{
-    Check, Copy, Forward, Network, NetworkKind, Provisioner, QemuSettings, VirtualBoxSettings,
-};
+use super::model::{Check, Copy, Forward, Network, NetworkKind, Provisioner};
 use super::problem::{Problem, Severity};
 use super::scripts::Scripts;
 use super::trust::{About, Believed};
 use crate::boxes::versions::Constraint;
+use crate::provider::Block;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
@@ -148,8 +147,7 @@ pub(super) struct RawMachine {
     pub(super) ip: Option<At<Ipv4Addr>>,
     pub(super) forwards: Vec<At<Forward>>,
     pub(super) after: Vec<At<String>>,
-    pub(super) qemu: QemuSettings,
-    pub(super) virtualbox: VirtualBoxSettings,
+    pub(super) settings: BTreeMap<&'static str, Block>,
 }
 
 /// A Labfile as it is written.

@@ -1,10 +1,11 @@
 //! Everything in a Labfile that asks for more than its guests, ports on loopback, and files inside its folder.
 
 use super::beyond::{Beyond, Reach, outside};
-use super::harmless::is_harmless_call;
 use super::model::Labfile;
 use crate::boxes::Source;
 use crate::boxes::catalogue::Catalogue;
+use crate::provider::table::TABLE;
+use crate::section::About;
 
 /// What `labfile` asks for, in the order of its lines: what stands in it, and what the catalogue that it names brings for
 /// the boxes of its machines. An empty list means that nothing of this computer is in its reach.
@@ -30,8 +31,12 @@ fn of_catalogue(labfile: &Labfile) -> Vec<Reach> {
     for machine in &labfile.machines {
         let Some(entry) = catalogue.get(&machine.image) else { continue };
         let Some(file) = entry.from.as_ref().filter(|file| file.starts_with(folder)) else { continue };
-        for call in entry.virtualbox.customize.iter().filter(|call| !is_harmless_call(call)) {
-            push(Beyond::VBoxManage { call: call.clone(), catalogue: Some(file.clone()) });
+        for provider in TABLE.entries().filter(|provider| provider.box_settings) {
+            for remark in (provider.look)(&entry.settings(provider.name)) {
+                if let About::Reaching(what) = remark.what {
+                    push(Beyond::Provider { what, catalogue: Some(file.clone()) });
+                }
+            }
         }
         let base = file.parent().unwrap_or(folder);
         for url in entry

@@ -5,6 +5,7 @@
 //! and hands on unread. Capabilities are small traits; what a provider has is data. [`table`] lists the providers.
 
 mod console;
+mod entry;
 #[doc(hidden)]
 pub mod fake;
 #[doc(hidden)]
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::console::{Console, ConsoleFile, last_lines};
+pub use self::entry::Entry;
 pub use self::reach::{Forwarded, Jump, Reach};
 pub use self::snapshots::{Snapshot, Snapshots};
 pub use self::spec::{Block, BoxRef, MachineSpec, Own, Planned, PortForward, PrivateNetwork, SeedUser, Wish};

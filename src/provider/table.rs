@@ -1,22 +1,8 @@
 //! The providers that there are.
 
-use super::{Provider, SharedDir, qemu, virtualbox};
+use super::entry::Entry;
+use super::{qemu, virtualbox};
 use crate::error::{Error, Kind, Result};
-
-/// One provider.
-#[derive(Debug)]
-pub struct Entry {
-    /// Its name, as in `--provider`.
-    pub name: &'static str,
-    /// Makes it. Starts and looks for nothing.
-    pub make: fn(SharedDir) -> Box<dyn Provider>,
-    /// Whether it is taken where nobody asks for a provider.
-    pub automatic: bool,
-    /// The names of all files that it makes in a machine's folder; `*` stands for any end.
-    pub files: &'static [&'static str],
-    /// Whether the catalogue may have settings of it for a box.
-    pub box_settings: bool,
-}
 
 /// A list of providers, the most wanted first: the order in which `auto` tries them.
 #[derive(Debug, Clone, Copy)]

@@ -2,6 +2,7 @@
 //!
 //! `boxes/schema.json` describes the files; a test holds them to it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::checksum::{Algorithm, Checksum, Expected};
@@ -31,7 +32,6 @@ const FILES: &[(&str, &str)] = &[
 
 /// A box of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct CatalogueBox {
     /// Where the description of this form is, for editors.
     #[serde(default, rename = "$schema")]
@@ -44,14 +44,14 @@ pub struct CatalogueBox {
     pub guest: Guest,
     /// Its processor architecture.
     pub arch: Arch,
-    /// Settings that its machines need on VirtualBox.
-    #[serde(default)]
-    pub virtualbox: OnVirtualBox,
     /// Its versions, the best first. None for a box that one makes oneself.
     #[serde(default)]
     pub versions: Vec<Release>,
     /// Hints for when no source has it.
     pub hints: Vec<String>,
+    /// Settings that its machines need on single providers, by their names.
+    #[serde(flatten)]
+    own: BTreeMap<String, OnProvider>,
     /// The file with this entry: relative addresses start in its folder. `None` for an entry that is compiled in.
     #[serde(skip)]
     pub from: Option<PathBuf>,
@@ -72,13 +72,20 @@ pub struct Guest {
     pub apt_sources: Vec<String>,
 }
 
-/// Settings that a box's machines need on VirtualBox, in addition to those in the box.
+/// Settings that a box's machines need on one provider, in addition to those in the box.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OnVirtualBox {
+struct OnProvider {
     /// Calls of `modifyvm`, as the Labfile's `customize` has them, which comes after them.
     #[serde(default)]
-    pub customize: Vec<Vec<String>>,
+    customize: Vec<Vec<String>>,
+}
+
+impl CatalogueBox {
+    /// The settings that its machines need on the provider called `provider`; null where there are none.
+    pub fn settings(&self, provider: &str) -> serde_json::Value {
+        self.own.get(provider).and_then(|own| serde_json::to_value(own).ok()).unwrap_or_default()
+    }
 }
 
 /// A version of a box, and where it is.
@@ -269,7 +276,10 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<CatalogueBox> {
         return Err(wrong("a line of `apt_sources` begins with `deb `".to_owned()));
     }
     let is_modification = |call: &Vec<String>| matches!(call.as_slice(), [verb, id, _, ..] if verb == "modifyvm" && id == "{id}");
-    if !entry.virtualbox.customize.iter().all(is_modification) {
+    if let Some(name) = entry.own.keys().find(|name| !super::registry::PROVIDERS.contains(&name.as_str())) {
+        return Err(wrong(format!("unknown field `{name}`")));
+    }
+    if !entry.own.values().flat_map(|own| &own.customize).all(is_modification) {
         return Err(wrong("a call of `customize` begins with `modifyvm`, `{id}`".to_owned()));
     }
     for source in entry.versions.iter().flat_map(|release| &release.sources) {

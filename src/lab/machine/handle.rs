@@ -83,9 +83,7 @@ impl<'l> Handle<'l> {
         let record = self.record()?;
         let machine = self.in_labfile();
         let (for_box, settings) = match machine {
-            Some(machine) => {
-                (lab.settings_for_box(machine), Block::of(&machine.settings(lab.provider.name()))?)
-            }
+            Some(machine) => (lab.settings_for_box(machine), machine.settings(lab.provider.name())),
             None => (Block::default(), Block::default()),
         };
         let public_key = lab.files.public_key();

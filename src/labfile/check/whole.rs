@@ -116,8 +116,7 @@ fn build(raw: &Raw, machine: &RawMachine, image: String, ip: Ipv4Addr) -> Machin
         after: machine.after.iter().map(|name| name.value.clone()).collect(),
         boot_timeout: own.boot_timeout.or(defaults.boot_timeout).unwrap_or(BOOT_TIMEOUT),
         halt_timeout: own.halt_timeout.or(defaults.halt_timeout).unwrap_or(HALT_TIMEOUT),
-        qemu: machine.qemu.clone(),
-        virtualbox: machine.virtualbox.clone(),
+        settings: machine.settings.clone(),
     }
 }
 

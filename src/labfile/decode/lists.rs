@@ -5,8 +5,6 @@ use toml::de::DeValue;
 use super::reader::Reader;
 use super::slot::{Slot, wrong_type};
 use super::{files, values};
-use crate::labfile::beyond::Beyond;
-use crate::labfile::harmless::is_harmless_call;
 use crate::labfile::keys::{self, Key};
 use crate::labfile::lines::Span;
 use crate::labfile::model::{Copy, Forward, Provisioner, Script};
@@ -242,7 +240,7 @@ fn copy(cx: &mut Cx<'_>, item: &Slot<'_, '_>) -> Option<Copy> {
 }
 
 /// `customize = [["modifyvm", "{id}", "--vram", "16"]]`
-pub(super) fn commands(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<Vec<String>> {
+pub(super) fn commands(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<At<Vec<String>>> {
     let key: &'static Key = slot.key;
     // One command without its second pair of brackets would be reported once for each word.
     if let DeValue::Array(items) = slot.value.get_ref()
@@ -251,13 +249,11 @@ pub(super) fn commands(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<Vec<String>>
     {
         let written = cx.written(&slot.span());
         let hint = match written.contains('\n') {
-            true => format!("for example: customize = {}", key.example),
-            false => format!("put it in brackets once more: customize = [{written}]"),
+            true => format!("for example: {} = {}", key.name, key.example),
+            false => format!("put it in brackets once more: {} = [{written}]", key.name),
         };
-        cx.push(
-            Problem::error("wrong-type", slot.span(), "`customize` is a list of commands, each a list")
-                .hint(hint),
-        );
+        let message = format!("`{}` is a list of commands, each a list", key.name);
+        cx.push(Problem::error("wrong-type", slot.span(), message).hint(hint));
         return Vec::new();
     }
     let mut commands = Vec::new();
@@ -267,8 +263,9 @@ pub(super) fn commands(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<Vec<String>>
             continue;
         };
         if words.is_empty() {
-            let problem = Problem::error("empty", item.span(), "a command of `customize` is empty");
-            cx.push(problem.hint(format!("for example: customize = {}", key.example)));
+            let message = format!("a command of `{}` is empty", key.name);
+            let hint = format!("for example: {} = {}", key.name, key.example);
+            cx.push(Problem::error("empty", item.span(), message).hint(hint));
         }
         let mut command = Vec::with_capacity(words.len());
         for value in words.iter() {
@@ -284,11 +281,7 @@ pub(super) fn commands(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Vec<Vec<String>>
                 }
             }
         }
-        if !words.is_empty() && !is_harmless_call(&command) {
-            let call = Beyond::VBoxManage { call: command.clone(), catalogue: None };
-            cx.reaches.push((item.span(), call));
-        }
-        commands.push(command);
+        commands.push(At { value: command, span: item.span() });
     }
     commands
 }

@@ -1,16 +1,22 @@
 //! `[machine.NAME]` and its providers' sections.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use toml::de::DeValue;
 
 use super::reader::Reader;
 use super::slot::{Slot, wrong_type};
-use super::{lab, lists, names, qemu_args, values};
+use super::{lab, lists, names, values};
 use crate::labfile::beyond::Beyond;
-use crate::labfile::model::{QemuSettings, VirtualBoxSettings};
+use crate::labfile::keys;
+use crate::labfile::lines::Span;
 use crate::labfile::names::shown;
 use crate::labfile::problem::Problem;
 use crate::labfile::raw::{At, Cx, RawMachine};
-use crate::labfile::{harmless, keys};
+use crate::provider::table::TABLE;
+use crate::provider::{Block, Entry};
+use crate::section::{About, Type};
 
 /// The most machines that a Labfile can have: more than any class needs, and few enough to compare each with all others.
 const MACHINES_MAX: usize = 1000;
@@ -81,50 +87,58 @@ fn machine(cx: &mut Cx<'_>, name: At<String>, value: &toml::Spanned<DeValue<'_>>
         ip: reader.get("ip").and_then(|slot| values::address(cx, &slot)),
         forwards: reader.get("forward").map(|slot| lists::forwards(cx, &slot)).unwrap_or_default(),
         after: reader.get("after").map(|slot| values::texts(cx, &slot, values::text)).unwrap_or_default(),
-        qemu: reader.get("qemu").map(|slot| qemu(cx, &slot, &shown(&name.value))).unwrap_or_default(),
-        virtualbox: reader
-            .get("virtualbox")
-            .map(|slot| virtualbox(cx, &slot, &shown(&name.value)))
-            .unwrap_or_default(),
+        settings: TABLE
+            .entries()
+            .filter_map(|entry| {
+                let slot = reader.get(entry.section.name)?;
+                Some((entry.name, settings(cx, &slot, entry, &shown(&name.value))))
+            })
+            .collect(),
         name,
     }
 }
 
-fn qemu(cx: &mut Cx<'_>, slot: &Slot<'_, '_>, machine: &str) -> QemuSettings {
-    let Some(table) = slot.table(cx) else { return QemuSettings::default() };
-    let reader = Reader::new(cx, &keys::QEMU, &format!("[machine.{machine}.qemu]"), table);
-    let args = reader.get("args").map(|slot| values::texts(cx, &slot, values::any_text)).unwrap_or_default();
-    qemu_args::check(cx, &args);
-    let cpu = reader.get("cpu").and_then(|slot| values::text(cx, &slot));
-    let machine = reader.get("machine").and_then(|slot| values::text(cx, &slot));
-    let words: Vec<&str> = args.iter().map(|arg| arg.value.as_str()).collect();
-    let asked = harmless::reaching_qemu_args(&words).into_iter().filter_map(|words| args.get(words));
-    let asked = asked.map(|args| (args, args.iter().map(|arg| arg.value.clone()).collect()));
-    let asked: Vec<_> = asked
-        .filter_map(|(args, words)| Some((args.first()?.span.clone(), Beyond::Qemu { words })))
-        .collect();
-    cx.reaches.extend(asked);
-    for (option, setting, is_harmless) in [
-        ("-cpu", &cpu, harmless::is_harmless_cpu as fn(&str) -> bool),
-        ("-machine", &machine, harmless::is_harmless_machine),
-    ] {
-        if let Some(At { value, span }) = setting.as_ref().filter(|setting| !is_harmless(&setting.value)) {
-            let words = vec![option.to_owned(), value.clone()];
-            cx.reaches.push((span.clone(), Beyond::Qemu { words }));
+/// A provider's section: what stands there. The provider says what it thinks of it.
+fn settings(cx: &mut Cx<'_>, slot: &Slot<'_, '_>, entry: &Entry, machine: &str) -> Block {
+    let (Type::Section(section), Some(table)) = (slot.key.takes, slot.table(cx)) else {
+        return Block::default();
+    };
+    let title = section.title.replace("NAME", machine);
+    let reader = Reader::new(cx, section, &title, table);
+    let (mut values, mut spans) = (serde_json::Map::new(), BTreeMap::new());
+    for key in section.keys {
+        let Some((value, places)) = reader.get(key.name).and_then(|slot| value(cx, &slot)) else { continue };
+        values.insert(key.name.to_owned(), value);
+        spans.insert(key.name, places);
+    }
+    let values = values.into();
+    for remark in (entry.look)(&values) {
+        let Some(span) = spans.get(remark.key).and_then(|places| places.get(remark.item)).cloned() else {
+            continue;
+        };
+        match remark.what {
+            About::Mistake { code, message, hint } => {
+                cx.push(Problem::error(code, span, message).hint(hint));
+            }
+            About::Reaching(what) => cx.reaches.push((span, Beyond::Provider { what, catalogue: None })),
         }
     }
-    QemuSettings {
-        args: args.into_iter().map(|arg| arg.value).collect(),
-        cpu: cpu.map(|cpu| cpu.value),
-        machine: machine.map(|machine| machine.value),
-    }
+    Block::of(&values).unwrap_or_default()
 }
 
-fn virtualbox(cx: &mut Cx<'_>, slot: &Slot<'_, '_>, machine: &str) -> VirtualBoxSettings {
-    let Some(table) = slot.table(cx) else { return VirtualBoxSettings::default() };
-    let reader = Reader::new(cx, &keys::VIRTUALBOX, &format!("[machine.{machine}.virtualbox]"), table);
-    VirtualBoxSettings {
-        customize: reader.get("customize").map(|slot| lists::commands(cx, &slot)).unwrap_or_default(),
-        gui: reader.get("gui").and_then(|slot| values::flag(cx, &slot)).unwrap_or(false),
+/// A value of one of the kinds that stand in providers' sections, and where each item of it stands.
+fn value(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Option<(Value, Vec<Span>)> {
+    fn items<T: Into<Value>>(items: Vec<At<T>>) -> (Value, Vec<Span>) {
+        let (values, spans): (Vec<_>, _) = items.into_iter().map(|at| (at.value, at.span)).unzip();
+        (values.into(), spans)
     }
+    Some(match slot.key.takes {
+        Type::Texts => items(values::texts(cx, slot, values::any_text)),
+        Type::Commands => items(lists::commands(cx, slot)),
+        Type::Flag => (values::flag(cx, slot)?.into(), vec![slot.span()]),
+        _ => {
+            let text = values::text(cx, slot)?;
+            (text.value.into(), vec![text.span])
+        }
+    })
 }

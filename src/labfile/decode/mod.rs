@@ -7,7 +7,6 @@ mod lab;
 mod lists;
 mod machine;
 mod names;
-mod qemu_args;
 mod reader;
 mod root;
 mod slot;

@@ -13,6 +13,7 @@ use crate::labfile::problem::Problem;
 use crate::labfile::raw::{At, Cx};
 use crate::labfile::units::{self, Misread};
 use crate::nearest::nearest;
+use crate::provider::table::TABLE;
 
 /// Text. It may hold anything but NUL: no argument, variable or path can have that in it.
 pub(super) fn any_text(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Option<At<String>> {
@@ -122,9 +123,11 @@ pub(super) fn choice(cx: &mut Cx<'_>, slot: &Slot<'_, '_>) -> Option<At<String>>
 
 /// What other tools call it.
 fn other_word(word: &str) -> Option<&'static str> {
-    Some(match word.to_ascii_lowercase().as_str() {
-        "vbox" | "vb" | "oracle" => "virtualbox",
-        "kvm" | "libvirt" | "tcg" | "hvf" => "qemu",
+    let word = word.to_ascii_lowercase();
+    if let Some(entry) = TABLE.entries().find(|entry| entry.section.words.contains(&word.as_str())) {
+        return Some(entry.name);
+    }
+    Some(match word.as_str() {
         "sudo" | "admin" | "privileged" => "root",
         "vagrant" | "unprivileged" => "user",
         "boot" | "every" => "always",

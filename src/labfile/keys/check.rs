@@ -1,6 +1,6 @@
 //! The keys of `[check.NAME]`.
 
-use super::kinds::{Key, Section, Type};
+use crate::section::{Key, Section, Type};
 
 /// `[check.NAME]`.
 pub static CHECK: Section = Section {

@@ -1,6 +1,6 @@
 //! Keys that stand in `[lab]` as well as in `[machine.NAME]`.
 
-use super::kinds::{Key, Short, Type};
+use crate::section::{Key, Short, Type};
 
 pub(super) const BOX: Key = Key {
     name: "box",

@@ -3,7 +3,7 @@
 //!
 //! A mere other word for the same thing stands at its key (`Key::words`), not here.
 
-use super::kinds::Section;
+use crate::section::Section;
 
 /// What people write elsewhere.
 struct Elsewhere {

@@ -3,8 +3,20 @@
 use super::common::{
     BOOT_TIMEOUT, BOX, BOX_VERSION, COPY_WORDS, CPUS, HALT_TIMEOUT, MEMORY, PROVISION_WORDS, SCRIPT_SHORT,
 };
-use super::kinds::{Key, Section, Type};
 use super::lists::{COPY, PROVISION};
+use crate::provider::table::TABLE;
+use crate::section::{Key, Section, Type};
+
+/// `auto`, and the names of the providers: the last of the table first, as the reference has them.
+static PROVIDERS: [&str; TABLE.0.len() + 1] = {
+    let mut words = ["auto"; TABLE.0.len() + 1];
+    let mut at = 0;
+    while at < TABLE.0.len() {
+        words[TABLE.0.len() - at] = TABLE.0[at].name;
+        at += 1;
+    }
+    words
+};
 
 /// `[lab]`.
 pub static LAB: Section = Section {
@@ -32,7 +44,7 @@ pub static LAB: Section = Section {
         },
         Key {
             name: "provider",
-            takes: Type::Choice(&["auto", "qemu", "virtualbox"]),
+            takes: Type::Choice(&PROVIDERS),
             doc: "What runs the machines. `auto`: VirtualBox where it works, else QEMU.",
             default: "\"auto\"",
             example: "\"qemu\"",

@@ -1,6 +1,6 @@
 //! The keys of the tables in a machine's lists: forwards, provisioners, copies.
 
-use super::kinds::{Key, Section, Type};
+use crate::section::{Key, Section, Type};
 
 /// A table in `forward`.
 pub static FORWARD: Section = Section {

@@ -3,17 +3,15 @@
 mod check;
 mod common;
 mod elsewhere;
-mod kinds;
 mod lab;
 mod lists;
 mod machine;
-mod providers;
 mod root;
 
 pub use check::CHECK;
-pub use kinds::{Key, Section, Short, Type};
 pub use lab::{LAB, NETWORK};
 pub use lists::{COPY, FORWARD, PROVISION};
 pub use machine::MACHINE;
-pub use providers::{QEMU, VIRTUALBOX};
 pub use root::{ROOT, SECTIONS};
+
+pub use crate::section::{Key, Section, Short, Type};

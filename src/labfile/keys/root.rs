@@ -1,15 +1,28 @@
 //! The whole file, and the list of all sections.
 
 use super::check::CHECK;
-use super::kinds::{Key, Section, Type};
 use super::lab::{LAB, NETWORK};
 use super::lists::{COPY, FORWARD, PROVISION};
 use super::machine::MACHINE;
-use super::providers::{QEMU, VIRTUALBOX};
+use crate::provider::table::TABLE;
+use crate::section::{Key, Section, Type};
 
 /// Every section, in the order of the reference.
-pub const SECTIONS: &[&Section] =
-    &[&ROOT, &LAB, &NETWORK, &MACHINE, &FORWARD, &PROVISION, &COPY, &QEMU, &VIRTUALBOX, &CHECK];
+pub static SECTIONS: &[&Section] = &{
+    const BEFORE: [&Section; 7] = [&ROOT, &LAB, &NETWORK, &MACHINE, &FORWARD, &PROVISION, &COPY];
+    const PROVIDERS: usize = TABLE.0.len();
+    let mut sections: [&Section; BEFORE.len() + PROVIDERS + 1] = [&CHECK; BEFORE.len() + PROVIDERS + 1];
+    let mut at = 0;
+    while at < BEFORE.len() + PROVIDERS {
+        if at < BEFORE.len() {
+            sections[at] = BEFORE[at];
+        } else if let Type::Section(section) = TABLE.0[BEFORE.len() + PROVIDERS - 1 - at].section.takes {
+            sections[at] = section;
+        }
+        at += 1;
+    }
+    sections
+};
 
 /// The whole file.
 pub static ROOT: Section = Section {

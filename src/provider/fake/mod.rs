@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 pub use self::script::{Act, Call, KILLED, Moment, Seen};
 pub use self::world::{Kept, Machine, Things, World};
+use super::entry::Entry;
 use super::local::Behind;
-use super::table::Entry;
 use super::{
     Availability, Base, Block, Claims, Console, DiskForm, Features, Lost, MachineSpec, Pace, Planned,
     PowerState, Provider, Reach, SharedDir, Snapshots, Wish, refusal,
@@ -25,6 +25,7 @@ use crate::boxes::{BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::process::Usage;
+use crate::section::{Key, Section, Type};
 
 /// How many questions a machine stays between two states.
 const QUESTIONS: u32 = 2;
@@ -36,6 +37,20 @@ pub static ENTRY: Entry = Entry {
     automatic: true,
     files: &[],
     box_settings: false,
+    section: Key {
+        name: "fake",
+        takes: Type::Section(&Section {
+            title: "[machine.NAME.fake]",
+            id: "fake",
+            doc: "Nothing.",
+            keys: &[],
+        }),
+        doc: "Nothing.",
+        default: "nothing",
+        example: "[machine.web1.fake]",
+        words: &[],
+    },
+    look: |_| Vec::new(),
 };
 
 /// Runs machines that are not there.

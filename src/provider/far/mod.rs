@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::entry::Entry;
 use super::fake::{Fake, Things};
-use super::table::Entry;
 use super::{
     Availability, Block, Claims, Console, DiskForm, Features, Forwarded, Jump, Lost, MachineSpec, Pace,
     Planned, PowerState, Provider, Reach, SharedDir, Snapshot, Snapshots, Wish,
@@ -18,6 +18,7 @@ use super::{
 use crate::boxes::{BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::section::{Key, Section, Type};
 
 /// What a call takes.
 const CALL: Duration = Duration::from_secs(20);
@@ -31,6 +32,15 @@ pub static ENTRY: Entry = Entry {
     automatic: true,
     files: &[],
     box_settings: false,
+    section: Key {
+        name: "far",
+        takes: Type::Section(&Section { title: "[machine.NAME.far]", id: "far", doc: "Nothing.", keys: &[] }),
+        doc: "Nothing.",
+        default: "nothing",
+        example: "[machine.web1.far]",
+        words: &[],
+    },
+    look: |_| Vec::new(),
 };
 
 /// Runs machines that are far away.

@@ -5,12 +5,14 @@
 //! is suspended ([`suspend`]), a small book which snapshots it has ([`snapshots`]). So nothing can disagree with the truth after a kill at any moment.
 
 mod accel;
+mod arguments;
 mod base;
 mod command;
 mod daemon;
 mod failure;
 mod files;
 mod forget;
+mod harmless;
 mod overlay;
 mod qmp;
 mod remembered;
@@ -36,8 +38,8 @@ use self::qmp::{Failure, Qmp};
 use self::run::Run;
 use self::suspend::Record;
 use self::version::{Programs, Version};
+use super::entry::Entry;
 use super::local::Behind;
-use super::table::Entry;
 use super::{
     Availability, Base, Block, Claims, Console, ConsoleFile, DiskForm, Features, Lost, MachineSpec, Planned,
     PowerState, Provider, Reach, SharedDir, Snapshots, Wish, refusal,
@@ -73,11 +75,13 @@ pub fn run_folder(lab_id: &str) -> PathBuf {
 
 /// QEMU's line in the table of providers.
 pub static ENTRY: Entry = Entry {
-    name: "qemu",
+    name: settings::KEY.name,
     make: |shared| Box::new(Qemu::new(shared)),
     automatic: true,
     files: files::MADE,
     box_settings: false,
+    section: settings::KEY,
+    look: settings::look,
 };
 
 /// Runs machines with QEMU.

@@ -14,6 +14,7 @@ mod export;
 mod failure;
 mod files;
 mod hardware;
+mod harmless;
 mod keep;
 mod machine;
 mod manage;
@@ -38,8 +39,8 @@ use self::manage::{Manage, Program};
 use self::network::Networks;
 use self::remove::Before;
 use self::watch::{Process, Sign};
+use super::entry::Entry;
 use super::local::Behind;
-use super::table::Entry;
 use super::{
     Availability, Base, Block, Claims, Console, ConsoleFile, DiskForm, Features, Lost, MachineSpec, Pace,
     Planned, PowerState, Provider, Reach, SharedDir, Snapshots, Wish, refusal,
@@ -67,11 +68,13 @@ const LAST_WORDS: usize = 5;
 
 /// VirtualBox's line in the table of providers.
 pub static ENTRY: Entry = Entry {
-    name: "virtualbox",
+    name: settings::KEY.name,
     make: |shared| Box::new(VirtualBox::new(shared)),
     automatic: true,
     files: files::MADE,
     box_settings: true,
+    section: settings::KEY,
+    look: settings::look,
 };
 
 /// Runs machines with VirtualBox.

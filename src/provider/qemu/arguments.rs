@@ -1,8 +1,5 @@
 //! Arguments of QEMU that would take the machine out of lab's hands.
 
-use crate::labfile::problem::Problem;
-use crate::labfile::raw::{At, Cx};
-
 /// The option without its dashes, why lab cannot have it, and what to do instead.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("daemonize", "lab itself keeps the process in the background", "take it out"),
@@ -39,20 +36,17 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("version", "QEMU would print its version and end", "take it out"),
 ];
 
-/// Checks `[machine.NAME.qemu] args`.
-pub(super) fn check(cx: &mut Cx<'_>, args: &[At<String>]) {
-    for arg in args {
-        let value = arg.value.as_str();
-        // QEMU takes -option and --option for the same.
-        let Some(option) = value.strip_prefix("--").or_else(|| value.strip_prefix('-')) else { continue };
-        let (option, rest) = option.split_once(char::is_whitespace).unwrap_or((option, ""));
-        if let Some((_, why, hint)) = REFUSED.iter().find(|(name, ..)| *name == option) {
-            let message = format!("`-{option}` cannot be given to QEMU: {why}");
-            cx.push(Problem::error("refused-argument", arg.span.clone(), message).hint(*hint));
-        } else if !rest.is_empty() {
-            let message = format!("`{value}` is two arguments in one");
-            let hint = format!("write \"-{option}\", \"{}\"", rest.trim());
-            cx.push(Problem::error("bad-value", arg.span.clone(), message).hint(hint));
-        }
+/// What is wrong with an argument, where something is: a stable word, a message, a hint.
+pub(super) fn mistake(arg: &str) -> Option<(&'static str, String, String)> {
+    // QEMU takes -option and --option for the same.
+    let option = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-'))?;
+    let (option, rest) = option.split_once(char::is_whitespace).unwrap_or((option, ""));
+    if let Some((_, why, hint)) = REFUSED.iter().find(|(name, ..)| *name == option) {
+        let message = format!("`-{option}` cannot be given to QEMU: {why}");
+        return Some(("refused-argument", message, (*hint).to_owned()));
     }
+    (!rest.is_empty()).then(|| {
+        let message = format!("`{arg}` is two arguments in one");
+        ("bad-value", message, format!("write \"-{option}\", \"{}\"", rest.trim()))
+    })
 }

@@ -1,4 +1,8 @@
-//! What the table of keys is made of.
+//! What tables of a Labfile's keys are made of, and what is said of the values that stand at them.
+//!
+//! It lies below the Labfile and the providers: each of them has tables of its own.
+
+use serde_json::Value;
 
 /// What a key's value is.
 #[derive(Debug, Clone, Copy)]
@@ -90,3 +94,44 @@ impl Section {
         self.keys.iter().find(|key| key.name == name)
     }
 }
+
+/// What is to be said of a value in a provider's section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The key that the value is for.
+    pub key: &'static str,
+    /// Which item of its list it is, from 0; 0 where it is no list.
+    pub item: usize,
+    /// What is to be said.
+    pub what: About,
+}
+
+/// What can be said of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// It cannot be taken.
+    Mistake {
+        /// A stable word for the kind of mistake.
+        code: &'static str,
+        /// What is wrong.
+        message: String,
+        /// What to write instead.
+        hint: String,
+    },
+    /// It does more than to set something of the machine.
+    Reaching(Reaching),
+}
+
+/// Words by which a provider may do more to this computer than to run a machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reaching {
+    /// A stable word for what they are: `arguments`, `call`.
+    pub kind: &'static str,
+    /// They, as the provider gets them.
+    pub words: Vec<String>,
+    /// What they do, for people: one sentence without a full stop.
+    pub text: String,
+}
+
+/// Looks at the values of a provider's section, an object by the names of its keys.
+pub type Look = fn(&Value) -> Vec<Remark>;

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 
+use super::consent::Agreement;
 use super::{App, Status};
 
 /// Run the provisioners again
@@ -23,11 +24,14 @@ pub(super) struct Args {
     /// How many machines to work on at once [default: all]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    agreement: Agreement,
 }
 
 impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let context = app.context()?;
+        self.agreement.ask(app, &context, &app.place()?)?;
         let lab = app.existing(&context, true)?;
         let names = lab.select(&self.names)?;
         let report = lab.provision(&names, &self.only, self.jobs.map(usize::from))?;

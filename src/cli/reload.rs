@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::lab::verbs::up;
 
+use super::consent::Agreement;
 use super::{App, Status};
 
 /// Halt machines and bring them up again with the Labfile's new settings
@@ -24,6 +25,8 @@ pub(super) struct Args {
     /// How many machines to work on at once [default: all]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    agreement: Agreement,
 }
 
 impl Args {
@@ -32,6 +35,7 @@ impl Args {
         let place = app.place()?;
         // A machine is halted only where it can be started again.
         place.labfile.as_ref().map_err(Clone::clone)?;
+        self.agreement.ask(app, &context, &place)?;
         let lab = app.existing(&context, true)?;
         let names = lab.select(&self.names)?;
         lab.halt(&names, self.force)?.into_result()?;

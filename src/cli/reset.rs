@@ -28,6 +28,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self, app: &App) -> Result<Status> {
         let context = app.context()?;
+        Consent::must_have_agreed(app, &context, &app.place()?)?;
         let mut names = self.names;
         if !self.consent.given() {
             names = app.existing(&context, false)?.resettable(&names)?;

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::lab::verbs::up;
 use crate::provider::PowerState;
 
+use super::consent::Consent;
 use super::{App, Status};
 
 /// Wake suspended machines
@@ -40,8 +41,10 @@ impl Args {
             app.ui.tell("no machine is suspended");
             return Ok(0);
         }
+        let place = app.place()?;
+        Consent::must_have_agreed(app, &context, &place)?;
         let options = up::Options { names, alone: true, ..up::Options::default() };
-        let (lab, report) = up::up(&context, app.place()?, &options)?;
+        let (lab, report) = up::up(&context, place, &options)?;
         app.finish(Some(&lab), report)
     }
 }

@@ -158,6 +158,9 @@ fn table(listing: &Listing, app: &App) -> String {
 impl Restore {
     fn run(self, app: &App) -> Result<Status> {
         let context = app.context()?;
+        if !self.no_start {
+            Consent::must_have_agreed(app, &context, &app.place()?)?;
+        }
         let mut names = self.names;
         if !self.consent.given() {
             names = app.existing(&context, false)?.with_snapshot(&names, &self.snapshot)?;

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::lab::verbs::up;
 
+use super::consent::Agreement;
 use super::{App, Status};
 
 /// Make machines ready: create, start, set up, provision
@@ -26,6 +27,8 @@ pub(super) struct Args {
     /// How many machines to work on at once [default: all]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    agreement: Agreement,
 }
 
 impl Args {
@@ -39,6 +42,7 @@ impl Args {
         };
         let place = app.place()?;
         app.warn_of(&place);
+        self.agreement.ask(app, &context, &place)?;
         let (lab, report) = up::up(&context, place, &options)?;
         let well = report.machines.iter().all(|(_, result)| result.is_ok());
         let first = report.machines.first().map(|(name, _)| name.clone());

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
+use crate::nofollow;
 
 use super::rsa::RsaKey;
 
@@ -102,6 +103,7 @@ fn public_line(key: &RsaKey, path: &Path) -> String {
 /// Writes a file of mode 0600 whole or not at all; `replace`: over one that is there.
 fn put(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
     let dir = parent(path);
+    nofollow::check_way(path).map_err(|source| nofollow::error("write", path, &source))?;
     // tempfile's files are made with mode 0600.
     let mut file =
         tempfile::NamedTempFile::new_in(dir).map_err(|source| Error::io("create a file in", dir, &source))?;

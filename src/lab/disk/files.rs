@@ -208,6 +208,11 @@ impl Home {
         self.root.join("secret")
     }
 
+    /// What this user has agreed to: an empty file per consent, called by the digest of what it is to.
+    pub fn consents(&self) -> PathBuf {
+        self.root.join("consents")
+    }
+
     /// Which lab claims which port.
     pub fn ports(&self) -> PathBuf {
         self.root.join("ports.json")

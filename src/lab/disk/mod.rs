@@ -6,9 +6,11 @@
 //!   labs of the release before;
 //! - [`state`] knows how far the lab's machines are;
 //! - [`ports`] knows which lab has which port of this computer;
+//! - [`agreed`] knows to what of a Labfile the user has agreed;
 //! - [`remove`] removes what lab made, and nothing else;
 //! - [`lock`] lets one command at a time change a lab, [`wait`] is how it waits; [`log`] says what commands did.
 
+pub mod agreed;
 mod entry;
 pub mod files;
 mod found;

@@ -14,6 +14,7 @@ use crate::guest::session::{Cut, Ended};
 use crate::guest::setup::Identity;
 use crate::guest::step::{Step, StepEvent};
 use crate::labfile::model::Machine;
+use crate::nofollow;
 use crate::provider::{MachineSpec, last_lines};
 
 use super::handle::Handle;
@@ -283,8 +284,7 @@ struct Log(File);
 
 impl Log {
     fn open(path: &Path) -> Result<Self> {
-        let opened = File::options().create(true).append(true).open(path);
-        opened.map(Log).map_err(|source| Error::io("open", path, &source))
+        nofollow::append(path, true).map(Log).map_err(|source| nofollow::error("open", path, &source))
     }
 
     fn line(&mut self, line: &str) {

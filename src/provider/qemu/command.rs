@@ -25,6 +25,12 @@ use crate::provider::local::Behind;
 /// Name of the disk's block node, for jobs that save and load RAM.
 pub(super) const DISK_NODE: &str = "disk";
 
+/// The display: a guest without one may not boot.
+const DISPLAY: &str = "VGA,addr=0x2";
+
+/// Where the guest gets its random numbers.
+const ENTROPY: &str = "virtio-rng-pci,rng=entropy,addr=0x10";
+
 /// Name of the seed's block node.
 const SEED_NODE: &str = "seed";
 
@@ -90,14 +96,14 @@ pub(super) fn board(machine: &MachineSpec, accelerator: Accelerator) -> Result<V
     for hotplug in ["acpi-root-pci-hotplug", "acpi-pci-hotplug-with-bridge-support"] {
         args.add("-global", format!("PIIX4_PM.{hotplug}=off"));
     }
-    args.add("-device", "VGA,addr=0x2");
+    args.add("-device", DISPLAY);
     args.disk(hardware.disk_controller);
     if machine.seed.is_some() {
         args.seed(hardware.disk_controller);
     }
     args.nic(hardware.nic, "nat", &cards.nat_mac.to_string(), "0x3");
     args.nic(hardware.nic, "private", &cards.private_mac.to_string(), "0x8");
-    args.add("-device", "virtio-rng-pci,rng=entropy,addr=0x10");
+    args.add("-device", ENTROPY);
     args.add("-serial", "chardev:console");
     args.0.extend(settings.args.iter().cloned());
     if let Some(arg) = settings.args.iter().find(|arg| arg.trim_start_matches('-') == "daemonize") {
@@ -107,6 +113,81 @@ pub(super) fn board(machine: &MachineSpec, accelerator: Accelerator) -> Result<V
             .hint(format!("take {arg} out of [machine.{}.qemu] args", machine.name)));
     }
     Ok(args.0)
+}
+
+/// The first option of `saved`, a board that was kept, that is none of those that [`board`] writes for any hardware of the
+/// machine; `None` where there is none.
+///
+/// # Errors
+/// Those of reading the machine's settings.
+pub(super) fn strange_option(machine: &MachineSpec, saved: &[String]) -> Result<Option<String>> {
+    let settings: Settings = machine.own.settings.read()?;
+    let devices = devices();
+    let plain = |text: &str, more: &str| {
+        !text.is_empty()
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c) || more.contains(c))
+    };
+    let mut left = saved;
+    while let [option, value, rest @ ..] = left {
+        let known = match option.as_str() {
+            "-uuid" => *value == machine.id,
+            // The type may be pinned; options are the Labfile's alone.
+            "-machine" => {
+                let (kind, options) = value.split_once(',').unwrap_or((value, ""));
+                let wanted = settings.machine.as_deref().unwrap_or_default();
+                value == wanted
+                    || plain(kind, "")
+                        && (options.is_empty()
+                            || wanted.split_once(',').is_some_and(|(_, more)| more == options))
+            }
+            "-cpu" => settings.cpu.as_ref() == Some(value) || plain(value, "+,="),
+            "-smp" => value.parse::<u32>().is_ok(),
+            "-m" => value.strip_suffix('M').is_some_and(|mib| mib.parse::<u32>().is_ok()),
+            "-rtc" => value == "base=utc",
+            "-boot" => value == "strict=on",
+            "-global" => value.starts_with("PIIX4_PM.acpi-") && plain(value, "="),
+            "-device" => devices.contains(&without_mac(value)),
+            "-serial" if value == "chardev:console" => {
+                // All that follows is the Labfile's.
+                let strange = !rest.is_empty() && *rest != *settings.args;
+                return Ok(strange.then(|| rest.join(" ")));
+            }
+            _ => false,
+        };
+        if !known {
+            return Ok(Some(format!("{option} {value}")));
+        }
+        left = rest;
+    }
+    Ok(left.first().cloned())
+}
+
+/// The values of `-device` on all boards, those of network cards without their addresses.
+fn devices() -> Vec<String> {
+    use DiskController::{BusLogic, Ide, LsiLogic, LsiLogicSas, Sata, VirtioBlk, VirtioScsi};
+    let mut args = Args::default();
+    args.add("-device", DISPLAY);
+    for controller in [Ide, Sata, LsiLogic, LsiLogicSas, BusLogic, VirtioScsi, VirtioBlk] {
+        args.disk(controller);
+        args.seed(controller);
+    }
+    for model in [NicModel::E1000, NicModel::Pcnet, NicModel::Virtio] {
+        args.nic(model, "nat", "", "0x3");
+        args.nic(model, "private", "", "0x8");
+    }
+    args.add("-device", ENTROPY);
+    args.0.retain(|arg| arg != "-device");
+    args.0
+}
+
+/// The value of `-device` with the address of a network card taken out.
+fn without_mac(device: &str) -> String {
+    let is_mac = |text: &str| text.len() == 17 && text.chars().all(|c| c.is_ascii_hexdigit() || c == ':');
+    let words = device.split(',').map(|word| match word.strip_prefix("mac=") {
+        Some(mac) if is_mac(mac) => "mac=",
+        _ => word,
+    });
+    words.collect::<Vec<_>>().join(",")
 }
 
 /// All arguments. File names in them are relative to the machine's folder.
@@ -293,6 +374,51 @@ mod tests {
         -device virtio-rng-pci,rng=entropy,addr=0x10
         -serial chardev:console
         ");
+    }
+
+    #[test]
+    fn a_board_that_was_kept_has_nothing_but_what_lab_writes() {
+        let mut machine = machine();
+        let settings = Settings { args: vec!["-vnc".into(), ":1".into()], ..Settings::default() };
+        machine.own.settings = Block::of(&settings).unwrap();
+        let kept = board(&machine, Accelerator::Kvm).unwrap();
+        let strange = |change: &dyn Fn(&mut Vec<String>)| {
+            let mut kept = kept.clone();
+            change(&mut kept);
+            strange_option(&machine, &kept).unwrap()
+        };
+        let set = |kept: &mut Vec<String>, option: &str, value: &str| {
+            let at = kept.iter().position(|arg| arg == option).unwrap();
+            kept[at + 1] = value.to_owned();
+        };
+        assert_eq!(strange(&|_| {}), None);
+        assert_eq!(strange(&|kept| kept.truncate(kept.len() - 2)), None);
+        for (option, value) in
+            [("-m", "4096M"), ("-smp", "7"), ("-machine", "pc-i440fx-7.2"), ("-cpu", "Nehalem,+x2apic")]
+        {
+            assert_eq!(strange(&|kept| set(kept, option, value)), None, "{option} {value}");
+        }
+        for (option, value) in [
+            ("-m", "256M,slots=1"),
+            ("-machine", "dumpdtb=/home/ada/thesis"),
+            ("-machine", "pc,dumpdtb=/x"),
+            ("-uuid", "other"),
+            ("-device", "vfio-pci,host=01:00.0"),
+            ("-device", "e1000,netdev=nat,mac=08:00:27:aa:bb:01,addr=0x3,romfile=/etc/shadow"),
+            ("-serial", "file:/home/ada/.bashrc"),
+            ("-global", "driver=cfi.pflash01,property=secure"),
+        ] {
+            assert_eq!(strange(&|kept| set(kept, option, value)), Some(format!("{option} {value}")));
+        }
+        let shell = ["-netdev", "bridge,id=z,helper=/bin/sh -c id"].map(str::to_owned);
+        assert!(strange(&|kept| kept.extend(shell.clone())).is_some());
+        assert!(strange(&|kept| drop(kept.splice(0..0, shell.clone()))).is_some());
+        assert!(strange(&|kept| kept.insert(0, "-S".to_owned())).is_some());
+        for controller in [DiskController::Ide, DiskController::VirtioBlk, DiskController::LsiLogic] {
+            machine.hardware.disk_controller = controller;
+            let other = board(&machine, Accelerator::Tcg).unwrap();
+            assert_eq!(strange_option(&machine, &other).unwrap(), None);
+        }
     }
 
     #[test]

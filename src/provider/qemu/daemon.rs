@@ -10,7 +10,7 @@
 //!
 //! `-daemonize` is not used: it forks, which Apple's frameworks (HVF) do not survive.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::Child;
@@ -23,7 +23,8 @@ use super::qmp::{Failure, Qmp};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::flock;
-use crate::process::Cmd;
+use crate::nofollow;
+use crate::process::{self, Cmd, Process};
 use crate::tail::last_lines;
 use crate::unlink;
 
@@ -77,7 +78,7 @@ pub(super) fn launch(
 ) -> Result<Qmp> {
     let path = files.log();
     let failed = |source: std::io::Error| Error::io("write", &path, &source);
-    let mut log = OpenOptions::new().append(true).create(true).open(&path).map_err(failed)?;
+    let mut log = nofollow::append(&path, true).map_err(|source| nofollow::error("write", &path, &source))?;
     lock(machine, &log, &path, cancel)?;
     if log.metadata().map_err(failed)?.len() > LOG_LIMIT {
         log.set_len(0).map_err(failed)?;
@@ -170,22 +171,30 @@ fn first_contact(
     }
 }
 
-/// Kills QEMU and waits until it is gone. Only while it is known to live: then the process id in its
-/// file is its own.
-pub(super) fn kill(machine: &str, files: &Files<'_>) -> Result<()> {
+/// Kills QEMU and waits until it is gone. The process id in its file is believed only where `is_ours` knows the process.
+pub(super) fn kill(machine: &str, files: &Files<'_>, is_ours: impl Fn(&Process) -> bool) -> Result<()> {
     let until = Instant::now() + KILL_PATIENCE;
     let mut killed = None;
     while is_alive(files)? {
-        // A QEMU just started has not written it yet.
+        // A QEMU just started has not written it yet, nor can it be known by its arguments.
         let pid = read_pid(files);
-        if let Some(pid) = pid.filter(|pid| killed != Some(*pid)) {
-            kill_process(pid);
+        if let Some(pid) = pid.filter(|pid| killed != Some(*pid))
+            && process::kill(pid, &is_ours)
+        {
             killed = Some(pid);
         }
         if Instant::now() >= until {
             let error = Error::new(Kind::Monitor, "its QEMU could not be killed").of(machine);
             return Err(match pid {
-                Some(pid) => error.hint(format!("process {pid} has to be ended by hand")),
+                Some(pid) if killed == Some(pid) => {
+                    error.hint(format!("process {pid} has to be ended by hand"))
+                }
+                Some(pid) => error
+                    .detail(format!(
+                        "process {pid}, which {} names, is another program",
+                        files.pid().display()
+                    ))
+                    .detail(format!("somebody holds {} open and locked", files.log().display())),
                 None => error.detail(format!("{} does not say its process id", files.pid().display())),
             });
         }
@@ -197,24 +206,12 @@ pub(super) fn kill(machine: &str, files: &Files<'_>) -> Result<()> {
 /// The number of the machine's QEMU, if that lives: then what stands in its file is its own.
 pub(super) fn process(files: &Files<'_>) -> Result<Option<u32>> {
     let pid = if is_alive(files)? { read_pid(files) } else { None };
-    Ok(pid.and_then(|pid| u32::try_from(pid).ok()))
+    Ok(pid)
 }
 
-fn read_pid(files: &Files<'_>) -> Option<i32> {
+fn read_pid(files: &Files<'_>) -> Option<u32> {
     fs::read_to_string(files.pid()).ok()?.trim().parse().ok().filter(|pid| *pid > 1)
 }
-
-#[cfg(unix)]
-fn kill_process(pid: i32) {
-    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-        // It may have ended just now.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-    }
-}
-
-/// Machines are not started here yet.
-#[cfg(not(unix))]
-fn kill_process(_: i32) {}
 
 /// The error for a machine that should run and has no QEMU any more.
 pub(super) fn crashed(machine: &str, files: &Files<'_>) -> Error {
@@ -246,7 +243,7 @@ mod tests {
     use super::*;
 
     fn sleeper(dir: &Path) -> Child {
-        let log = OpenOptions::new().append(true).create(true).open(dir.join("qemu.log")).unwrap();
+        let log = File::options().append(true).create(true).open(dir.join("qemu.log")).unwrap();
         log.try_lock().unwrap();
         Cmd::new("sleep").arg("60").daemon(&log).unwrap()
     }
@@ -282,9 +279,9 @@ mod tests {
         let files = Files::of(&machine);
         let mut child = sleeper(dir.path());
         fs::write(files.pid(), format!("{}\n", child.id())).unwrap();
-        kill("web1", &files).unwrap();
+        kill("web1", &files, |process| process.mentions("60")).unwrap();
         assert!(!is_alive(&files).unwrap());
-        kill("web1", &files).unwrap();
+        kill("web1", &files, |process| process.mentions("60")).unwrap();
         child.wait().unwrap();
     }
 

@@ -63,7 +63,13 @@ pub(super) fn all(remains: &Remains) -> Result<()> {
     for dir in &remains.dirs {
         let sockets = sockets(dir);
         let run_dir = sockets.first().and_then(|socket| socket.parent()).unwrap_or(Path::new(""));
-        daemon::kill(&name(dir), &Files::without_state(dir, run_dir))?;
+        let (folder, control) =
+            (dir.canonicalize().ok(), sockets.first().map(|path| path.display().to_string()));
+        // No state tells its id: it works in the machine's folder, or has the machine's socket.
+        daemon::kill(&name(dir), &Files::without_state(dir, run_dir), |process| {
+            (process.folder.is_some() && process.folder == folder)
+                || control.as_deref().is_some_and(|control| process.mentions(control))
+        })?;
         for socket in &sockets {
             unlink::file(socket)?;
         }
@@ -144,7 +150,7 @@ mod tests {
         fs::write(dir.join(LOG), command).unwrap();
         let log = fs::File::options().append(true).open(dir.join(LOG)).unwrap();
         log.try_lock().unwrap();
-        let mut child = Cmd::new("sleep").arg("60").daemon(&log).unwrap();
+        let mut child = Cmd::new("sleep").arg("60").dir(&dir).daemon(&log).unwrap();
         drop(log);
         fs::write(dir.join("qemu.pid"), child.id().to_string()).unwrap();
         let machines = root.path().join("machines");

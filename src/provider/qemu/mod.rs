@@ -22,6 +22,7 @@ mod snapshots;
 mod socket;
 mod suspend;
 mod tags;
+mod trusted;
 mod version;
 
 use std::path::{Path, PathBuf};
@@ -48,6 +49,7 @@ use crate::atomic;
 use crate::boxes::{Arch, BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
+use crate::nofollow;
 use crate::process::{Usage, usage};
 use crate::tail;
 use crate::unlink;
@@ -142,10 +144,14 @@ impl Qemu {
         let files = Files::of(machine);
         let name = &machine.name;
         tags::wait_until_free(&files, cancel)?;
+        trusted::disk(&self.programs, &self.shared, machine, cancel)?;
         suspend::settle(&self.programs, &files)?;
         let saved = suspend::saved(name, &files)?;
         let (record, wake, limit) = match &saved {
-            Some(saved) => (saved.board.clone(), Wake::Load(&saved.tag), tags::RAM_PATIENCE),
+            Some(saved) => {
+                trusted::board(machine, &saved.board, files.suspended())?;
+                (saved.board.clone(), Wake::Load(&saved.tag), tags::RAM_PATIENCE)
+            }
             None => {
                 let accelerator = self.choice(machine.hardware.arch)?.accelerator;
                 let record = Record::new(accelerator, command::board(machine, accelerator)?);
@@ -156,6 +162,9 @@ impl Qemu {
         let version = self.version(machine.hardware.arch, cancel)?;
         let arguments = command::arguments(machine, &record.board, record.accelerator, wake, version)?;
         let command = self.programs.system(machine.hardware.arch)?.args(arguments).dir(files.dir());
+        // Made here, for this user alone: QEMU would let everybody read it.
+        nofollow::append(&files.console(), true)
+            .map_err(|source| nofollow::error("write", &files.console(), &source))?;
         tail::cut_console(&files.console())?;
         let started = daemon::launch(name, &files, &command, limit, cancel);
         let mut qmp = started.inspect_err(|_| remembered::forget(&self.shared))?;
@@ -304,7 +313,11 @@ impl Provider for Qemu {
             suspend::forget(&files)?;
             return cut_power(machine);
         }
-        if suspend::is_suspended(&files) { suspend::give_up(&self.programs, &files) } else { Ok(()) }
+        if suspend::is_suspended(&files) {
+            trusted::disk(&self.programs, &self.shared, machine, cancel)?;
+            suspend::give_up(&self.programs, &files)?;
+        }
+        Ok(())
     }
 
     fn suspend(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
@@ -345,6 +358,7 @@ impl Provider for Qemu {
         match state(machine)? {
             PowerState::Off => {
                 let files = Files::of(machine);
+                trusted::disk(&self.programs, &self.shared, machine, cancel)?;
                 suspend::settle(&self.programs, &files)?;
                 base::export(&self.programs, &files, to, form, cancel, progress)?;
                 Ok(Behind::of(machine)?.nat_mac)
@@ -433,7 +447,7 @@ fn cut_power(machine: &MachineSpec) -> Result<()> {
         Ok(_) | Err(Failure::Gone) => daemon::wait_for_end(&files, QUIT_PATIENCE)?,
         Err(_) => false,
     };
-    if ended { Ok(()) } else { daemon::kill(&machine.name, &files) }
+    if ended { Ok(()) } else { daemon::kill(&machine.name, &files, |process| process.mentions(&machine.id)) }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use serde_json::json;
 use super::files::{Channel, Files};
 use super::qmp::{Failure, Qmp};
 use super::suspend::{self, Record, Saved};
-use super::{ANSWER, Qemu, control, cut_power, daemon, state, tags};
+use super::{ANSWER, Qemu, control, cut_power, daemon, state, tags, trusted};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::provider::{MachineSpec, PowerState, Snapshot, Snapshots, refusal};
@@ -114,6 +114,7 @@ impl Snapshots for Qemu {
                 }
             },
             PowerState::Off => {
+                trusted::disk(&self.programs, &self.shared, machine, cancel)?;
                 suspend::settle(&self.programs, &files)?;
                 // For its space.
                 self.sweep(machine);
@@ -148,6 +149,7 @@ impl Snapshots for Qemu {
         if daemon::is_alive(&files)? {
             cut_power(machine)?;
         }
+        trusted::disk(&self.programs, &self.shared, machine, cancel)?;
         suspend::settle(&self.programs, &files)?;
         // With RAM, the next start does it.
         if !suspend::is_suspended(&files) {
@@ -163,6 +165,7 @@ impl Snapshots for Qemu {
         cancel.check()?;
         // A disk that is still to be set back to it.
         if !daemon::is_alive(&files)? {
+            trusted::disk(&self.programs, &self.shared, machine, cancel)?;
             suspend::settle(&self.programs, &files)?;
         }
         book.snapshots.remove(place);

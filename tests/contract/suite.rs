@@ -59,7 +59,11 @@ impl Claims for Ports {
 
 impl Bed {
     /// A bed for a provider. Its box has the file `disk.raw` of the folder `box_dir`, a disk without anything on it.
-    pub(crate) fn new(provider: Box<dyn Provider>, root: TempDir, left: Box<dyn Fn() -> Vec<String>>) -> Self {
+    pub(crate) fn new(
+        provider: Box<dyn Provider>,
+        root: TempDir,
+        left: Box<dyn Fn() -> Vec<String>>,
+    ) -> Self {
         let box_dir = root.path().join("box");
         std::fs::create_dir_all(&box_dir).unwrap();
         std::fs::File::create(box_dir.join("disk.raw")).unwrap().set_len(1 << 20).unwrap();
@@ -169,8 +173,11 @@ pub(crate) fn each_call_does_what_it_says_and_nothing_when_made_again(bed: Bed) 
     bed.twice("destroy", PowerState::Absent, |machine| provider.destroy(machine, cancel));
 }
 
+/// Brings the first machine of a bed into a state.
+type Way = fn(&Bed);
+
 pub(crate) fn power_off_and_destroy_work_from_every_state(make: impl Fn() -> Option<Bed>) {
-    let ways: [(&str, fn(&Bed)); 4] = [
+    let ways: [(&str, Way); 4] = [
         ("absent", |_| {}),
         ("off", |bed| bed.provider.create(bed.first(), &bed.cancel).unwrap()),
         ("running", |bed| {
@@ -201,7 +208,8 @@ pub(crate) fn power_off_and_destroy_work_from_every_state(make: impl Fn() -> Opt
 
 pub(crate) fn what_cannot_be_done_is_refused_in_the_same_words(bed: Bed) {
     bed.prepared();
-    let (provider, machine, cancel, moment) = (&bed.provider, bed.first(), &bed.cancel, Duration::from_millis(300));
+    let (provider, machine, cancel, moment) =
+        (&bed.provider, bed.first(), &bed.cancel, Duration::from_millis(300));
     is_wrong_state(provider.start(machine, cancel), "does not exist");
     is_wrong_state(provider.suspend(machine, cancel), "does not run");
     provider.create(machine, cancel).unwrap();

@@ -214,7 +214,11 @@ impl Bench {
     /// The machine called `name` as it is.
     pub(super) fn machine(&self, name: &str) -> Machine {
         let things = self.world.things();
-        things.machines.into_values().find(|machine| machine.name == name).unwrap_or_else(|| panic!("no {name}"))
+        things
+            .machines
+            .into_values()
+            .find(|machine| machine.name == name)
+            .unwrap_or_else(|| panic!("no {name}"))
     }
 
     pub(super) fn disk(&self, name: &str) -> Disk {

@@ -194,7 +194,9 @@ impl<'a> Trial<'a> {
             self.kill(call, moment, &why);
         }
         let bench = Bench::open(&self.root());
-        bench.run(Verb::Destroy).unwrap_or_else(|error| panic!("{why}: destroy: {error:?} {:?}", bench.said()));
+        bench
+            .run(Verb::Destroy)
+            .unwrap_or_else(|error| panic!("{why}: destroy: {error:?} {:?}", bench.said()));
         bench.assert_nothing_left(&why);
         was_met
     }

@@ -42,10 +42,17 @@ fn after_orders_what_is_run_and_not_what_boots() {
     assert!(done("db1") < place(&told, web1("web2")));
     assert!(done("web1") < place(&told, web1("front")) && done("web2") < place(&told, web1("front")));
     let phase = |name: &'static str, phase: Phase| {
-        place(&told, move |event| matches!(event, Event::Phase { machine, phase: at } if machine == name && *at == phase))
+        place(
+            &told,
+            move |event| matches!(event, Event::Phase { machine, phase: at } if machine == name && *at == phase),
+        )
     };
     for name in ["web1", "web2", "front", "far"] {
-        assert!(phase(name, Phase::Starting) < done("front"), "{name} waited with its boot: {}", words(&told));
+        assert!(
+            phase(name, Phase::Starting) < done("front"),
+            "{name} waited with its boot: {}",
+            words(&told)
+        );
     }
 }
 
@@ -56,7 +63,8 @@ fn the_others_boot_while_the_first_one_hangs() {
     std::thread::scope(|scope| {
         let up = scope.spawn(|| bench.run(Verb::Up));
         let until = std::time::Instant::now() + Duration::from_secs(30);
-        let run = |things: &Things| things.machines.values().filter(|one| one.power == PowerState::Running).count();
+        let run =
+            |things: &Things| things.machines.values().filter(|one| one.power == PowerState::Running).count();
         while run(&bench.world.things()) < 5 {
             assert!(std::time::Instant::now() < until, "{}", words(&bench.said()));
             std::thread::sleep(Duration::from_millis(5));
@@ -93,7 +101,8 @@ fn one_that_fails_stops_only_those_that_come_after_it() {
     let (_root, bench) = bench(FIVE);
     bench.world.plan(Call::first("step_done", "web1"), Act::Fail(Kind::ProvisionFailed));
     let report = bench.up_with(&Options::default()).unwrap();
-    let kinds: Vec<_> = report.machines.iter().map(|(_, result)| result.as_ref().err().map(|e| e.kind())).collect();
+    let kinds: Vec<_> =
+        report.machines.iter().map(|(_, result)| result.as_ref().err().map(|e| e.kind())).collect();
     let after = Some(Kind::DependencyFailed);
     assert_eq!(kinds[..4], [None, Some(Kind::ProvisionFailed), None, after]);
     let failure = |name: &str| {
@@ -231,7 +240,8 @@ fn who_stops_a_hanging_call_is_heard_and_the_next_up_goes_on() {
 
 #[test]
 fn what_fails_of_the_provider_is_told_and_the_next_up_goes_on() {
-    for what in ["create", "start", "wait", "login", "set_up", "secure", "step", "step_done", "list", "take"] {
+    for what in ["create", "start", "wait", "login", "set_up", "secure", "step", "step_done", "list", "take"]
+    {
         let (_root, bench) = bench(ONE);
         bench.world.plan(Call::first(what, "db1"), Act::Fail(Kind::ProgramFailed));
         let report = bench.up_with(&Options::default()).unwrap();

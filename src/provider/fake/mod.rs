@@ -120,9 +120,11 @@ impl Fake {
             }
         });
         let half = on_one.as_ref().map(|half| half as &dyn Fn(&mut Things));
-        self.world.call_by_halves(what, &spec.name, cancel, half, |things| match things.machines.get_mut(&spec.id) {
-            Some(machine) if !machine.half_made => work(machine),
-            _ => Err(refusal::absent(spec)),
+        self.world.call_by_halves(what, &spec.name, cancel, half, |things| {
+            match things.machines.get_mut(&spec.id) {
+                Some(machine) if !machine.half_made => work(machine),
+                _ => Err(refusal::absent(spec)),
+            }
         })
     }
 }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::fake::{Fake, Things};
 use super::table::Entry;
 use super::{
-    Availability, Block, Claims, Console, DiskForm, Features, Forwarded, Jump, Lost, MachineSpec, Pace, Planned,
-    PowerState, Provider, Reach, SharedDir, Snapshot, Snapshots, Wish,
+    Availability, Block, Claims, Console, DiskForm, Features, Forwarded, Jump, Lost, MachineSpec, Pace,
+    Planned, PowerState, Provider, Reach, SharedDir, Snapshot, Snapshots, Wish,
 };
 use crate::boxes::{BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
@@ -183,7 +183,11 @@ impl Provider for Far {
             ssh: at(22),
             jump: Some(Jump { address, user: "lab".to_owned() }),
             private_mac: Mac([0x02, 0, 10, 0, 0, number]),
-            forwards: machine.forwards.iter().map(|to| Forwarded { at: at(to.guest), guest: to.guest }).collect(),
+            forwards: machine
+                .forwards
+                .iter()
+                .map(|to| Forwarded { at: at(to.guest), guest: to.guest })
+                .collect(),
         })
     }
 

@@ -10,6 +10,10 @@
 //!
 //! Run it with `LAB_TEST_BOX=$(boxes/demo/build --kernel small) cargo bench --bench up`. `LAB_BENCH_RUNS`
 //! sets how many rounds there are (default 6, in which each comes after each other once).
+//!
+//! With `LAB_BENCH_CLASS=1` the machines are those of `Labfile.example`, whose web servers come after the database: the floor is
+//! then the longest chain of boots and provisioners. `LAB_BENCH_OLD` names the program of another release: its `lab up` is measured in
+//! the same rounds, with the snapshot where it takes one.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a program for the maintainers")]
 
 mod support;
@@ -36,9 +40,16 @@ provision = [{ name = "work", inline = "for n in 1 2 3 4 5; do hostname >/dev/nu
 [machine.db1]
 "#;
 
+/// Which machine waits for which in `Labfile.example`.
+const CLASS_AFTER: [(&str, &str); 2] = [("web1", "db1"), ("web2", "db1")];
+
 struct Bench {
     dir: tempfile::TempDir,
     image: PathBuf,
+    /// The machines are those of `Labfile.example`.
+    class: bool,
+    /// Another release.
+    old: Option<PathBuf>,
 }
 
 /// One `lab up`.
@@ -103,10 +114,15 @@ fn main() {
         return;
     };
     let runs = std::env::var("LAB_BENCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(6);
-    let bench = Bench { dir: tempfile::tempdir().unwrap(), image: image.into() };
+    let bench = Bench {
+        dir: tempfile::tempdir().unwrap(),
+        image: image.into(),
+        class: std::env::var_os("LAB_BENCH_CLASS").is_some(),
+        old: std::env::var_os("LAB_BENCH_OLD").map(PathBuf::from),
+    };
     let (ssh_calls, machines) = bench.prepare();
 
-    let (mut ups, mut rounds) = (Vec::new(), Vec::new());
+    let (mut ups, mut rounds, mut olds) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..runs {
         let (mut plain, mut with_snapshot, mut boots) = (None, None, None);
         for what in ORDERS[run % ORDERS.len()] {
@@ -119,12 +135,15 @@ fn main() {
             }
         }
         let (boots, plain, with_snapshot) = (boots.unwrap(), plain.unwrap(), with_snapshot.unwrap());
-        let floor = MACHINES.map(|name| boots[name] + plain.provisioners.get(name).unwrap_or(&0.0));
         let round = Round {
             plain: plain.took.as_secs_f64(),
             with_snapshot: with_snapshot.took.as_secs_f64(),
-            floor: floor.into_iter().fold(0.0, f64::max),
+            floor: bench.chain(&boots, &plain.provisioners),
         };
+        if let Some(old) = bench.old() {
+            println!("run {}: the other release {old:.2} s ({:.3})", run + 1, old / round.floor);
+            olds.push(old / round.floor);
+        }
         println!(
             "run {}: floor {:.2} s, lab up {:.2} s ({:.3}), with the snapshot {:.2} s ({:.3})",
             run + 1,
@@ -150,6 +169,9 @@ fn main() {
         middle(|round| round.with_snapshot),
         middle(|round| round.with_snapshot / round.floor)
     );
+    if !olds.is_empty() {
+        println!("  the other release            {:.3}", median(olds.into_iter()));
+    }
     let last = ups.last().unwrap();
     println!(
         "\nlab up, where the time goes (seconds a machine, last run; its provisioners ran {:.2} s):",
@@ -180,12 +202,17 @@ impl Bench {
     }
 
     fn command(&self, args: &[&str]) -> Command {
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_lab")), "home", args)
+    }
+
+    fn command_of(&self, program: &Path, home: &str, args: &[&str]) -> Command {
         let path = std::env::var("PATH").unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        let mut command = Command::new(program);
         command
             .args(args)
             .current_dir(self.lab_dir())
-            .env("LAB_HOME", self.dir.path().join("home"))
+            .env("LAB_HOME", self.dir.path().join(home))
+            .env("LAB_PROVIDER", "qemu")
             .env("PATH", format!("{}:{path}", self.dir.path().join("bin").display()))
             .stdin(Stdio::null());
         command
@@ -216,10 +243,56 @@ impl Bench {
         (std::fs::read_to_string(calls).unwrap().lines().count(), machines)
     }
 
+    /// When the last machine has done all it is to do: each does its own as soon as it has booted and those it comes after are done.
+    fn chain(&self, boots: &BTreeMap<String, f64>, provisioners: &BTreeMap<String, f64>) -> f64 {
+        let own = |name: &str| provisioners.get(name).copied().unwrap_or(0.0);
+        let first = |name: &str| boots[name] + own(name);
+        let done = |name: &str| {
+            let before = CLASS_AFTER.iter().filter(|(after, _)| self.class && *after == name);
+            before.map(|(_, before)| first(before)).fold(boots[name], f64::max) + own(name)
+        };
+        MACHINES.map(done).into_iter().fold(0.0, f64::max)
+    }
+
+    /// Seconds of the other release's `lab up`.
+    fn old(&self) -> Option<f64> {
+        let program = self.old.as_deref()?;
+        let run = |args: &[&str]| {
+            let output = self.command_of(program, "old", args).output().unwrap();
+            assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        if !self.dir.path().join("old/boxes").exists() {
+            run(&["box", "add", "demo", self.image.to_str().unwrap()]);
+            // Its base image is made once, too.
+            run(&["up"]);
+            run(&["destroy", "--yes"]);
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        let started = Instant::now();
+        run(&["up"]);
+        let took = started.elapsed().as_secs_f64();
+        run(&["destroy", "--yes"]);
+        Some(took)
+    }
+
+    /// The Labfile, and what it names.
+    fn write_labfile(&self, snapshot: bool) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = if self.class {
+            let copied = Command::new("cp").arg("-r").arg(root.join("examples")).arg(self.lab_dir()).status();
+            assert!(copied.unwrap().success());
+            let text = std::fs::read_to_string(root.join("Labfile.example")).unwrap();
+            text.replacen("[lab]\n", "[lab]\nready_snapshot = SNAPSHOT\n", 1)
+        } else {
+            LABFILE.to_owned()
+        };
+        let text = text.replace("SNAPSHOT", &snapshot.to_string());
+        std::fs::write(self.lab_dir().join("Labfile"), text).unwrap();
+    }
+
     /// `lab up`, and then `lab destroy`.
     fn up(&self, snapshot: bool) -> Up {
-        let labfile = LABFILE.replace("SNAPSHOT", &snapshot.to_string());
-        std::fs::write(self.lab_dir().join("Labfile"), labfile).unwrap();
+        self.write_labfile(snapshot);
         let started = Instant::now();
         let mut child = self.command(&["up", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
         let pid = child.id();

@@ -263,6 +263,13 @@ impl Error {
         self.0.machine.as_deref()
     }
 
+    /// The same error as one of another kind.
+    #[must_use]
+    pub fn as_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// What kind of error it is.
     pub fn kind(&self) -> Kind {
         self.0.kind

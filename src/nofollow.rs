@@ -121,13 +121,8 @@ fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 /// The error for a file of lab's that could not be opened, in words.
 pub fn error(what: &str, path: &Path, source: &io::Error) -> Error {
-    let odd = match source.kind() {
-        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory | io::ErrorKind::FileTooLarge => true,
-        io::ErrorKind::NotADirectory => path.components().any(|part| part.as_os_str() == LAB_DIR),
-        // A link, a socket, a pipe that nobody reads.
-        _ => sys::is_odd(source),
-    };
-    if odd {
+    let not_a_folder = source.kind() == io::ErrorKind::NotADirectory;
+    if is_odd(source) || (not_a_folder && path.components().any(|part| part.as_os_str() == LAB_DIR)) {
         let path = path.display();
         return Error::new(
             Kind::Io,
@@ -137,6 +132,14 @@ pub fn error(what: &str, path: &Path, source: &io::Error) -> Error {
         .hint("move it away, then run the same command again");
     }
     Error::io(what, path, source)
+}
+
+/// Whether `source` says that something else is in the place of a file that lab makes: a link, a folder, a pipe, or more than
+/// the limit.
+pub fn is_odd(source: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, InvalidInput, IsADirectory};
+    // A link, a socket, a pipe that nobody reads.
+    matches!(source.kind(), InvalidInput | IsADirectory | FileTooLarge) || sys::is_odd(source)
 }
 
 /// What lies outside a lab's folder of `path`, and the names from there on. `None` for a path that leads into no lab.

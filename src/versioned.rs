@@ -40,7 +40,10 @@ pub fn read_any<T>(
     let bytes = match nofollow::read(path, LIMIT) {
         Ok(bytes) => bytes,
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(nofollow::error("read", path, &source)),
+        Err(source) => {
+            let error = nofollow::error("read", path, &source);
+            return Err(if nofollow::is_odd(&source) { error.as_kind(Kind::StateDamaged) } else { error });
+        }
     };
     let damaged = |source: serde_json::Error| {
         Error::new(Kind::StateDamaged, format!("{} is damaged", path.display())).detail(source.to_string())

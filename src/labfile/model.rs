@@ -68,7 +68,7 @@ pub struct Machine {
     pub copies: Vec<Copy>,
     /// What runs in it. Those of `[lab]` first.
     pub provisioners: Vec<Provisioner>,
-    /// Machines that must be ready before this one is started.
+    /// Machines that must be ready before anything is run in this one.
     pub after: Vec<String>,
     /// How long it may take from start to an answer on ssh. Default 5 minutes.
     pub boot_timeout: Duration,

@@ -61,7 +61,7 @@ fn every_event() {
 
 #[test]
 fn every_phase_outcome_and_state() {
-    let events = read("src/lab/event.rs");
+    let events = read("src/lab/tell/event.rs");
     all_documented(&variants(&events, "Phase"), 9);
     all_documented(&variants(&events, "Outcome"), 6);
     all_documented(&variants(&read("src/provider/mod.rs"), "PowerState"), 6);
@@ -79,7 +79,11 @@ fn every_field_of_the_status() {
         memory_used_mib: Some(97),
         ip: Some(std::net::Ipv4Addr::LOCALHOST),
         ssh: Some("127.0.0.1:2200".parse().unwrap()),
-        forwards: vec![labfile::provider::Forward { host: 8080, guest: 80, address: [127, 0, 0, 1].into() }],
+        forwards: vec![labfile::lab::tell::status::Forward {
+            host: 8080,
+            guest: 80,
+            address: [127, 0, 0, 1].into(),
+        }],
         image: Some("demo".to_owned()),
         memory_mib: Some(256),
         changed: Vec::new(),

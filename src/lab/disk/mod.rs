@@ -15,6 +15,7 @@ mod found;
 pub mod lock;
 pub mod log;
 mod look;
+pub mod now;
 mod place;
 pub mod ports;
 mod register;

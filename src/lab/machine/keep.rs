@@ -9,7 +9,7 @@
 use crate::error::{Kind, Result};
 use crate::provider::{PowerState, Snapshots};
 
-use super::Handle;
+use super::handle::Handle;
 use crate::lab::disk::state::AtSnapshot;
 use crate::lab::tell::event::Phase;
 

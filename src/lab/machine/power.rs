@@ -6,31 +6,11 @@ use crate::error::{Kind, Result};
 use crate::provider::{PowerState, Wish};
 use crate::unlink;
 
-use super::Handle;
+use super::handle::Handle;
 use crate::lab::tell::event::Phase;
 
 /// How often another port is tried when somebody took ours between the choice and the start.
 const PORT_TRIES: usize = 5;
-
-/// How long a machine may be in a state that it gets out of by itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience;
-
-impl Patience {
-    /// How long it may save or load its RAM: some GiB on a slow stick.
-    const BUSY: Duration = Duration::from_secs(600);
-    /// How long it may give no answer before it is taken for one that hangs.
-    const UNCLEAR: Duration = Duration::from_secs(15);
-
-    /// How long a machine in `state` is waited for; `None` where it stays so.
-    pub fn with(state: PowerState) -> Option<Duration> {
-        match state {
-            PowerState::Busy => Some(Self::BUSY),
-            PowerState::Unclear => Some(Self::UNCLEAR),
-            _ => None,
-        }
-    }
-}
 
 impl Handle<'_> {
     /// Any state → running; tells whether the machine was woken with its RAM rather than booted. A machine that runs is left

@@ -6,7 +6,7 @@ use crate::guest::setup::Identity;
 use crate::labfile::model::Machine;
 use crate::provider::PowerState;
 
-use super::Handle;
+use super::handle::Handle;
 use super::records::hardware_for;
 use super::session::Work;
 use super::steps::{self, Planned};

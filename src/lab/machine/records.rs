@@ -8,11 +8,11 @@ use crate::error::{Error, Kind, Result};
 use crate::labfile::model::Machine;
 use crate::provider::{Block, BoxRef, PortForward, Wish};
 
-use super::Handle;
-use crate::lab::Lab;
+use super::handle::Handle;
 use crate::lab::boxes::supply::Images;
 use crate::lab::disk::ports::Purpose;
 use crate::lab::disk::state::{Login, Readiness, Record};
+use crate::lab::opened::Lab;
 
 impl Lab<'_> {
     /// Decides what the lab's machines share, once in the lab's life.

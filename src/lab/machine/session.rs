@@ -16,7 +16,7 @@ use crate::guest::step::{Step, StepEvent};
 use crate::labfile::model::Machine;
 use crate::provider::{MachineSpec, last_lines};
 
-use super::Handle;
+use super::handle::Handle;
 use super::steps::Planned;
 use super::watch::while_alive;
 use crate::lab::disk::state::now;

@@ -62,7 +62,7 @@ impl Lab<'_> {
     /// Those of removing what all machines share; a machine's own are in the report.
     pub fn destroy(self, names: &[String]) -> Result<Report> {
         let jobs = alone(names);
-        let report = self.for_each(&jobs, jobs.len(), &|machine, _| {
+        let report = self.each_machine(&jobs, jobs.len(), &|machine, _| {
             if machine.known().is_none() {
                 return Ok(Outcome::Unchanged);
             }

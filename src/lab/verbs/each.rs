@@ -11,7 +11,7 @@ use crate::provider::PowerState;
 
 impl Lab<'_> {
     /// Lets `work` go over `jobs` side by side, telling how each came out.
-    pub(super) fn for_each(
+    pub(super) fn each_machine(
         &self,
         jobs: &[Job],
         limit: usize,
@@ -48,7 +48,7 @@ impl Lab<'_> {
     ) -> Result<Report> {
         let states = self.power_states(names)?;
         let jobs = alone(names);
-        Ok(self.for_each(&jobs, jobs.len(), &|machine, _| {
+        Ok(self.each_machine(&jobs, jobs.len(), &|machine, _| {
             let place = names.iter().position(|known| known == machine.name);
             let state = place.and_then(|place| states.get(place));
             work(machine, state.copied().unwrap_or(PowerState::Absent))

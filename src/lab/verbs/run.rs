@@ -35,7 +35,7 @@ impl Lab<'_> {
         let after = |name: &String| self.handle(name).in_labfile().map(|machine| machine.after.clone());
         let job = |name: &String| Job { machine: name.clone(), after: after(name).unwrap_or_default() };
         let jobs: Vec<Job> = names.iter().map(job).collect();
-        Ok(self.for_each(&jobs, limit.unwrap_or(jobs.len()), &|machine, turn| {
+        Ok(self.each_machine(&jobs, limit.unwrap_or(jobs.len()), &|machine, turn| {
             let state =
                 names.iter().position(|known| known == machine.name).and_then(|place| states.get(place));
             let state = machine.settled(state.copied().unwrap_or(PowerState::Absent))?;

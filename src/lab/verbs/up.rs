@@ -70,7 +70,7 @@ pub fn up<'a>(context: &'a Context<'a>, place: Place, options: &Options) -> Resu
             // key hears of an error, and makes it where no thread can be had.
             let _ = std::thread::Builder::new().spawn_scoped(scope, || lab.key());
         }
-        lab.for_each(&jobs, limit, &|machine, turn| {
+        lab.each_machine(&jobs, limit, &|machine, turn| {
             let state = states.get(machine.name).copied().unwrap_or(PowerState::Absent);
             machine.make_ready(state, Until::Ready, turn)
         })

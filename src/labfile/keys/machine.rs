@@ -58,7 +58,7 @@ pub static MACHINE: Section = Section {
         Key {
             name: "after",
             takes: Type::Names,
-            doc: "Machines that must be ready before this one is started.",
+            doc: "Machines that must be ready before anything is run in this one. All boot side by side.",
             default: "[]",
             example: "[\"db1\"]",
             words: &["depends_on", "requires", "needs"],

@@ -3,6 +3,7 @@
 use super::{a_box, sha256, strays};
 use crate::common::TestLab;
 use crate::common::box_server::{BoxServer, Reply};
+use crate::common::fake;
 
 /// A lab whose machine is made from a box of a registry, whose newest version is the number of boxes that
 /// `now` tells.
@@ -69,22 +70,27 @@ fn a_lab_is_held_to_its_boxes_until_they_are_updated() {
 fn the_first_up_writes_the_lock_and_the_next_one_asks_nobody() {
     let newest = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(1));
     let server = registry(std::sync::Arc::clone(&newest));
-    let lab = TestLab::bare("lab.box = 'bento/x'\n[machine.a]\n")
-        .env("LAB_REGISTRY", &server.url(""))
-        // There is no QEMU: the boxes are seen to before that is.
-        .env("LAB_QEMU", "/nowhere");
-    lab.lab(&["up"]).exits(4);
+    // A QEMU that is there, and makes no base image: the boxes are fetched before that.
+    let with_qemu = |lab: TestLab| {
+        let folder = lab.root().join("qemu");
+        fake::program(&folder, "qemu-system-x86_64", &fake::system("exit 1"));
+        fake::program(&folder, "qemu-img", "exit 1");
+        lab.env("LAB_QEMU", folder.to_str().unwrap()).env("LAB_PROVIDER", "qemu")
+    };
+    let lab = with_qemu(TestLab::bare("lab.box = 'bento/x'\n[machine.a]\n"));
+    let lab = lab.env("LAB_REGISTRY", &server.url(""));
+    lab.lab(&["up"]).exits(6);
     let pins = std::fs::read_to_string(lab.dir().join("Labfile.lock")).unwrap();
     assert!(pins.contains("version = \"1.1.0\"") && pins.contains(&sha256(&a_box(1, 5_000))), "{pins}");
     assert!(!lab.dir().join(".lab").exists());
     newest.store(2, std::sync::atomic::Ordering::SeqCst);
     let asked = server.requests().len();
-    lab.lab(&["up"]).exits(4);
+    lab.lab(&["up"]).exits(6);
     assert_eq!(server.requests().len(), asked);
     // Somebody else's computer, with the Labfile and its lock: the same bytes, not the newest.
-    let other = TestLab::bare("lab.box = 'bento/x'\n[machine.a]\n").env("LAB_QEMU", "/nowhere");
+    let other = with_qemu(TestLab::bare("lab.box = 'bento/x'\n[machine.a]\n"));
     std::fs::write(other.dir().join("Labfile.lock"), &pins).unwrap();
-    other.lab(&["up"]).exits(4);
+    other.lab(&["up"]).exits(6);
     assert!(other.lab(&["box", "list", "--json"]).ok().stdout.contains(&sha256(&a_box(1, 5_000))));
     assert_eq!(std::fs::read_to_string(other.dir().join("Labfile.lock")).unwrap(), pins);
 }

@@ -68,9 +68,9 @@ fn what_was_done_stands_in_the_log_whole_and_without_secrets() {
         "=== lab up (lab ",
         "qemu-img create",
         ": exit status 0 after",
-        "solo: create: done in",
+        "solo: creating: done in",
         "qemu-system-x86_64",
-        "solo: start: failed",
+        "solo: starting: failed",
         "    |   something new",
         "=== ended with start-failed (exit code 7): error: 1 of 1 machines failed: solo",
     ] {

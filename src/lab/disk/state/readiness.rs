@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::now;
+use crate::lab::disk::now::now;
 
 /// How far a machine is, as far as nobody else can be asked.
 ///

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::{Value, json};
 
-use super::{AtSnapshot, Login, Readiness, Record, State, VERSION};
+use super::model::{AtSnapshot, Login, Record, State, VERSION};
+use super::readiness::Readiness;
 use crate::boxes::Hardware;
 use crate::provider::{Block, BoxRef, PortForward, PrivateNetwork};
 

@@ -48,17 +48,7 @@ impl Turn<'_> {
     /// # Errors
     /// [`Kind::DependencyFailed`] where one of them did not become ready; [`Kind::Interrupted`].
     pub fn wait(&self) -> Result<()> {
-        let Some((crew, job)) = self.0 else { return Ok(()) };
-        if crew.before(job).next().is_none() {
-            return Ok(());
-        }
-        crew.step_back();
-        let waited = crew.wait(job, true);
-        if waited.is_err() {
-            // As if it had gone on: whoever is through steps back once.
-            crew.lock().working += 1;
-        }
-        waited
+        self.0.map_or(Ok(()), |(crew, job)| crew.wait_for_others(job))
     }
 }
 
@@ -73,38 +63,58 @@ impl Crew<'_> {
         job.after.iter().filter(is_here).map(String::as_str)
     }
 
-    fn step_back(&self) {
-        self.lock().working -= 1;
-        self.changed.notify_all();
-    }
-
-    /// Waits until there is room for one more to work, and, with `others`, until those that come before are done.
-    fn wait(&self, job: &Job, others: bool) -> Result<()> {
-        let before: Vec<&str> = if others { self.before(job).collect() } else { Vec::new() };
+    /// Waits until there is room for one more to work.
+    fn wait_for_room(&self, job: &Job) -> Result<()> {
         let mut board = self.lock();
         let mut said = false;
-        loop {
+        while board.working >= self.limit.max(1) {
             self.cancel.check()?;
-            if let Some(name) = before.iter().find(|name| board.finished.get(**name) == Some(&false)) {
-                return Err(Error::new(
+            if !std::mem::replace(&mut said, true) {
+                (self.on_wait)(&job.machine, &[]);
+            }
+            board = self.pause(board);
+        }
+        self.cancel.check()?;
+        board.working += 1;
+        Ok(())
+    }
+
+    /// Waits until those that come before `job` are done. It gives its room away meanwhile, and has room again afterwards.
+    fn wait_for_others(&self, job: &Job) -> Result<()> {
+        let mut board = self.lock();
+        let mut has_room = true;
+        let waited = loop {
+            if let Err(error) = self.cancel.check() {
+                break Err(error);
+            }
+            if let Some(name) = self.before(job).find(|name| board.finished.get(*name) == Some(&false)) {
+                break Err(Error::new(
                     Kind::DependencyFailed,
                     format!("nothing was run in it, because {name} did not become ready"),
                 )
                 .hint(format!("mend {name}, then run the same command again: it goes on from here")));
             }
             let missing: Vec<&str> =
-                before.iter().filter(|name| !board.finished.contains_key(**name)).copied().collect();
-            if board.working < self.limit.max(1) && missing.is_empty() {
-                board.working += 1;
-                return Ok(());
+                self.before(job).filter(|name| !board.finished.contains_key(*name)).collect();
+            if missing.is_empty() && (has_room || board.working < self.limit.max(1)) {
+                break Ok(());
             }
-            if !std::mem::replace(&mut said, true) {
+            if std::mem::replace(&mut has_room, false) {
                 (self.on_wait)(&job.machine, &missing);
+                board.working -= 1;
+                self.changed.notify_all();
             }
-            // The time limit is for the cancel flag, which has no part in this condition variable.
-            let waited = self.changed.wait_timeout(board, Duration::from_millis(100));
-            board = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+            board = self.pause(board);
+        };
+        // After an error, too: whoever is through gives its room away once.
+        board.working += usize::from(!has_room);
+        waited
+    }
+
+    /// Waits for a change. The time limit is for the cancel flag, which has no part in this condition variable.
+    fn pause<'b>(&self, board: MutexGuard<'b, Board>) -> MutexGuard<'b, Board> {
+        let waited = self.changed.wait_timeout(board, Duration::from_millis(100));
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// One job, from its beginning to its end.
@@ -115,7 +125,7 @@ impl Crew<'_> {
         work: &(dyn Fn(&str, &Turn<'_>) -> Result<T> + Sync),
     ) -> Result<T> {
         let mut worked = Duration::ZERO;
-        let begun = self.wait(job, false);
+        let begun = self.wait_for_room(job);
         let was_begun = begun.is_ok();
         let result = begun.and_then(|()| {
             let started = Instant::now();
@@ -126,15 +136,14 @@ impl Crew<'_> {
             result.unwrap_or_else(|_| Err(Error::internal(format!("the work on {} panicked", job.machine))))
         });
         on_end(&job.machine, &result, worked);
-        if was_begun {
-            self.step_back();
-        }
-        self.through(job, result.is_ok());
+        self.through(job, was_begun, result.is_ok());
         result
     }
 
-    fn through(&self, job: &Job, well: bool) {
-        self.lock().finished.insert(job.machine.clone(), well);
+    fn through(&self, job: &Job, was_begun: bool, well: bool) {
+        let mut board = self.lock();
+        board.working -= usize::from(was_begun);
+        board.finished.insert(job.machine.clone(), well);
         self.changed.notify_all();
     }
 }
@@ -161,7 +170,7 @@ pub fn run<T: Send>(
             .map(|job| {
                 let crew = &crew;
                 let thread = Builder::new().spawn_scoped(scope, move || crew.work(job, on_end, work));
-                thread.inspect_err(|_| crew.through(job, false))
+                thread.inspect_err(|_| crew.through(job, false, false))
             })
             .collect();
         let join = |thread: std::io::Result<ScopedJoinHandle<'_, Result<T>>>| match thread {

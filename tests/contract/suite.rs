@@ -173,8 +173,11 @@ pub(crate) fn each_call_does_what_it_says_and_nothing_when_made_again(bed: Bed) 
     bed.twice("destroy", PowerState::Absent, |machine| provider.destroy(machine, cancel));
 }
 
+/// Brings the first machine of a bed into a state.
+type Way = fn(&Bed);
+
 pub(crate) fn power_off_and_destroy_work_from_every_state(make: impl Fn() -> Option<Bed>) {
-    let ways: [(&str, fn(&Bed)); 4] = [
+    let ways: [(&str, Way); 4] = [
         ("absent", |_| {}),
         ("off", |bed| bed.provider.create(bed.first(), &bed.cancel).unwrap()),
         ("running", |bed| {

@@ -221,6 +221,8 @@ impl<'a> Trial<'a> {
     fn finish(&self, why: &str) {
         let bench = Bench::open(&self.root());
         bench.run(Verb::Up).unwrap_or_else(|error| panic!("{why}: up: {error:?} {:?}", bench.said()));
+        // What was said to be ready stays so, whatever was under way when lab was killed.
+        bench.world.settle();
         let status = bench.with(|lab| lab.status(&lab.names())).unwrap();
         assert_eq!(status.machines.len(), self.machines.len(), "{why}");
         for machine in &status.machines {

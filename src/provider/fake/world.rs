@@ -167,6 +167,11 @@ impl World {
         result
     }
 
+    /// Time passes: every machine that is between two states gets to the second.
+    pub fn settle(&self) {
+        self.meddle(|things| things.machines.values_mut().for_each(Machine::settle));
+    }
+
     /// From now on, `act` happens at `call`. Calls are counted anew.
     pub fn plan(&self, call: Call, act: Act) {
         lock(&self.script).add(call, act);

@@ -2,6 +2,8 @@
 
 use super::{Check, Lab, Said, Subject};
 use crate::error::Kind;
+use crate::provider::Entry;
+use crate::provider::table::TABLE;
 
 /// The Labfile itself.
 pub(super) fn check(lab: &Lab) -> Check {
@@ -24,50 +26,56 @@ pub(super) fn check(lab: &Lab) -> Check {
 
 /// The provider that `lab up` would take, and the line that says so.
 pub(super) struct Chosen {
-    pub(super) name: Option<&'static str>,
+    pub(super) entry: Option<&'static Entry>,
     pub(super) check: Check,
 }
 
 /// Decides as `lab up` does, from what the providers have said already; a lab that exists
 /// stays with its own.
-pub(super) fn provider(subject: &Subject<'_>, virtualbox: &Said, qemu: &Said) -> Chosen {
+pub(super) fn provider(subject: &Subject<'_>, known: &[(&'static Entry, Said)]) -> Chosen {
     const NAME: &str = "provider";
-    let known: [(&'static str, &Said); 2] = [("virtualbox", virtualbox), ("qemu", qemu)];
     let made = subject.lab.state().map(|state| state.provider.clone());
     let asked = made
         .or_else(|| subject.provider.clone())
         .or_else(|| subject.lab.labfile().and_then(|labfile| labfile.provider.clone()))
         .filter(|asked| asked != "auto");
     let Some(asked) = asked else {
-        let sound = known.into_iter().find(|(_, said)| said.as_ref().is_ok_and(|said| said.doubt.is_none()));
+        let mut automatic = known.iter().filter(|(entry, _)| entry.automatic);
+        let names: Vec<&str> = automatic.clone().map(|(entry, _)| entry.name).collect();
+        let sound = automatic.find(|(_, said)| said.as_ref().is_ok_and(|said| said.doubt.is_none()));
         return match sound {
-            Some((name, _)) => Chosen {
-                name: Some(name),
-                check: Check::pass(NAME, name, "`lab up` takes the first of virtualbox and qemu that works"),
+            Some((entry, _)) => Chosen {
+                entry: Some(entry),
+                check: Check::pass(
+                    NAME,
+                    entry.name,
+                    format!("`lab up` takes the first of {} that works", names.join(" and ")),
+                ),
             },
             None => Chosen {
-                name: None,
+                entry: None,
                 check: Check::failure(
                     NAME,
-                    "neither virtualbox nor qemu works here",
+                    format!("neither {} works here", names.join(" nor ")),
                     "no machine can be started",
                 )
                 .todo("mend one of them: the lines above say how"),
             },
         };
     };
-    let check = match known.into_iter().find(|(name, _)| *name == asked) {
+    let check = match known.iter().find(|(entry, _)| entry.name == asked) {
         None => Check::failure(NAME, format!("there is no provider {asked}"), "no machine can be started")
-            .todo("take virtualbox, qemu or auto"),
-        Some((name, Err(_))) => {
-            let what = format!("{name} is asked for, and does not work here");
+            .todo(format!("take {} or auto", TABLE.names().join(", "))),
+        Some((entry, Err(_))) => {
+            let what = format!("{} is asked for, and does not work here", entry.name);
             let check = Check::failure(NAME, what, "no machine can be started");
             return Chosen {
-                name: Some(name),
+                entry: Some(entry),
                 check: check.todo("mend it, as its line says; or let lab choose: auto"),
             };
         }
-        Some((name, Ok(said))) => {
+        Some((entry, Ok(said))) => {
+            let name = entry.name;
             let check = match &said.doubt {
                 None => Check::pass(NAME, format!("{name}, as asked for"), "it works here"),
                 Some(doubt) => {
@@ -75,8 +83,8 @@ pub(super) fn provider(subject: &Subject<'_>, virtualbox: &Said, qemu: &Said) ->
                         .todo("mend it, as its line says; or let lab choose: auto")
                 }
             };
-            return Chosen { name: Some(name), check };
+            return Chosen { entry: Some(entry), check };
         }
     };
-    Chosen { name: None, check }
+    Chosen { entry: None, check }
 }

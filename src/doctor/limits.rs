@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::{Check, Host, Subject};
+#[cfg(unix)]
+use crate::provider::table::TABLE;
 
 /// No release is older than this (1 January 2025, in seconds since 1970): a clock before it is wrong.
 const RELEASE: u64 = 1_735_689_600;
@@ -25,10 +27,12 @@ pub(super) fn checks(subject: &Subject<'_>) -> Vec<Check> {
     checks.extend(limits(host, subject.lab.labfile().map_or(1, |labfile| labfile.machines.len() as u64)));
     checks.push(paths(subject, longest(host.os)));
     #[cfg(unix)]
-    checks.extend(run_folder(
-        &crate::provider::qemu::run_folder("00000000"),
-        rustix::process::getuid().as_raw(),
-    ));
+    checks.extend(
+        TABLE
+            .entries()
+            .filter_map(|entry| entry.run_folder)
+            .filter_map(|of| run_folder(&of("00000000"), rustix::process::getuid().as_raw())),
+    );
     checks
 }
 
@@ -197,9 +201,9 @@ fn run_folder(dir: &Path, user: u32) -> Option<Check> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::Fake;
     use super::super::{Lab, Outcome};
     use super::*;
+    use crate::host::Fake;
     use crate::lab::disk::files::Home;
 
     fn at(seconds: u64) -> SystemTime {

@@ -3,17 +3,14 @@
 //! A file for each group of checks. What reads the computer goes through [`Host`], so that every check
 //! can be seen to fail; the providers say of themselves what they can ([`crate::provider::Provider::check`]).
 
-mod host;
 mod labfile;
 mod limits;
 mod needs;
 mod network;
 mod patience;
-mod qemu;
 mod report;
 mod size;
 mod ssh;
-mod virtualbox;
 mod virtualisation;
 
 use std::path::PathBuf;
@@ -24,76 +21,12 @@ use crate::error::{Error, Result};
 use crate::lab::disk::files::Home;
 use crate::lab::disk::state::State;
 use crate::labfile::Labfile;
-use crate::provider::Availability;
+use crate::provider::table::TABLE;
+use crate::provider::{Availability, Entry, Examined};
 
-pub use host::Host;
+pub use crate::finding::{Check, Outcome};
+pub use crate::host::Host;
 pub use report::text;
-
-/// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It was not made: there is no Labfile to hold the computer to, or no way to look on this system.
-    Skipped,
-    /// All is well.
-    Pass,
-    /// It may bite.
-    Warning,
-    /// The lab will not run, or not as the Labfile says.
-    Failure,
-}
-
-/// One line of the examination.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Check {
-    /// What was looked at: a stable word.
-    pub name: &'static str,
-    /// How it came out.
-    pub outcome: Outcome,
-    /// What is there.
-    pub what: String,
-    /// What that means for the lab.
-    pub means: String,
-    /// What to do.
-    pub todo: Option<String>,
-}
-
-impl Check {
-    fn new(name: &'static str, outcome: Outcome, what: impl Into<String>, means: impl Into<String>) -> Self {
-        Check { name, outcome, what: what.into(), means: means.into(), todo: None }
-    }
-
-    fn pass(name: &'static str, what: impl Into<String>, means: impl Into<String>) -> Self {
-        Check::new(name, Outcome::Pass, what, means)
-    }
-
-    fn warning(name: &'static str, what: impl Into<String>, means: impl Into<String>) -> Self {
-        Check::new(name, Outcome::Warning, what, means)
-    }
-
-    fn failure(name: &'static str, what: impl Into<String>, means: impl Into<String>) -> Self {
-        Check::new(name, Outcome::Failure, what, means)
-    }
-
-    fn skipped(name: &'static str, what: impl Into<String>) -> Self {
-        Check::new(name, Outcome::Skipped, what, "")
-    }
-
-    /// An error as it stands: what it says, and its hints as what to do.
-    fn of_error(name: &'static str, outcome: Outcome, error: &Error, means: impl Into<String>) -> Self {
-        let said = error.details().first().map(|detail| format!(" ({detail})")).unwrap_or_default();
-        let check = Check::new(name, outcome, format!("{}{said}", error.message()), means);
-        match error.hints() {
-            [] => check,
-            hints => check.todo(hints.join("; ")),
-        }
-    }
-
-    fn todo(mut self, todo: impl Into<String>) -> Self {
-        self.todo = Some(todo.into());
-        self
-    }
-}
 
 /// The lab that a computer is held to.
 pub enum Lab {
@@ -145,22 +78,28 @@ type Said = Result<Availability>;
 pub fn examine(subject: &Subject<'_>, cancel: &Cancel) -> Result<Vec<Check>> {
     let host = subject.host;
     let needs = needs::of(subject);
-    let (virtualbox, qemu, ssh) = thread::scope(|scope| {
+    let (said, ssh) = thread::scope(|scope| {
         let hardware = &needs.hardware;
-        let ask = |name| scope.spawn(move || patience::check(name, hardware, subject.home, cancel));
-        let (virtualbox, qemu) = (ask("virtualbox"), ask("qemu"));
+        let ask = |entry: &'static Entry| {
+            (entry, scope.spawn(move || patience::check(entry, hardware, subject.home, cancel)))
+        };
+        let asked: Vec<_> = TABLE.entries().map(ask).collect();
         let ssh = ssh::checks(host, needs.legacy, cancel);
-        (patience::joined(virtualbox), patience::joined(qemu), ssh)
+        let said = asked.into_iter().map(|(entry, thread)| (entry, patience::joined(thread)));
+        (said.collect::<Vec<_>>(), ssh)
     });
     cancel.check()?;
-    let chosen = labfile::provider(subject, &virtualbox, &qemu);
+    let chosen = labfile::provider(subject, &said);
     let mut checks = vec![labfile::check(&subject.lab)];
     checks.extend(virtualisation::checks(host, cancel));
-    checks.extend(virtualbox::checks(subject, &virtualbox, chosen.name));
-    checks.push(qemu::check(&qemu, chosen.name));
+    let network = subject.lab.labfile().map(Labfile::private_network);
+    for (entry, said) in &said {
+        let chosen = chosen.entry.map(|entry| entry.name);
+        checks.extend((entry.examine)(&Examined { host, said, chosen, network }));
+    }
     checks.push(chosen.check);
     checks.extend(size::checks(subject, &needs, cancel));
-    checks.extend(network::checks(subject, chosen.name));
+    checks.extend(network::checks(subject, chosen.entry));
     checks.extend(ssh);
     checks.extend(limits::checks(subject));
     cancel.check()?;

@@ -8,14 +8,16 @@ use crate::cancel::Cancel;
 use crate::lab::disk::ports;
 use crate::lab::disk::{Register, Wait};
 use crate::lab::tell::event::Silent;
-use crate::labfile::model::{Labfile, NetworkKind};
-use crate::provider::virtualbox::ranges::{self, Range, Route};
+use crate::labfile::model::Labfile;
+use crate::provider::Entry;
+use crate::provider::routes::{self, Range, Route};
+use crate::provider::table::TABLE;
 
 /// How the devices of VPNs are called.
 const VPN: [&str; 7] = ["tun", "tap", "wg", "ppp", "utun", "tailscale", "zt"];
 
 /// Ports, ranges, proxy.
-pub(super) fn checks(subject: &Subject<'_>, provider: Option<&str>) -> Vec<Check> {
+pub(super) fn checks(subject: &Subject<'_>, provider: Option<&Entry>) -> Vec<Check> {
     let mut checks = match subject.lab.labfile() {
         Some(labfile) => {
             let mut checks = ports_of(subject, labfile);
@@ -90,34 +92,37 @@ fn ports_of(subject: &Subject<'_>, labfile: &Labfile) -> Vec<Check> {
 }
 
 /// Whether this computer reaches something else in the lab's range.
-fn range(subject: &Subject<'_>, labfile: &Labfile, provider: Option<&str>) -> Check {
+fn range(subject: &Subject<'_>, labfile: &Labfile, provider: Option<&Entry>) -> Check {
     const NAME: &str = "range";
-    let range = Range { address: labfile.network.address, prefix: labfile.network.prefix };
+    let network = labfile.private_network();
+    let range = Range::of(&network);
     let Some(text) = subject.host.read("/proc/net/route") else {
         return Check::skipped(NAME, "this computer's routes are not looked at on this system");
     };
-    let made = subject.lab.state().is_some_and(|state| state.provider == "virtualbox");
-    let ours = |route: &Route| made && route.device.starts_with("vboxnet") && route.range == range;
-    let clash = ranges::routes_in(&text)
+    let made = subject.lab.state().and_then(|state| TABLE.named(&state.provider).ok()?.host_network);
+    let ours =
+        |route: &Route| made.is_some_and(|made| route.device.starts_with(made.cards)) && route.range == range;
+    let clash = routes::routes_in(&text)
         .into_iter()
-        .find(|route| ranges::clashes(route, range, None) && !ours(route));
+        .find(|route| routes::clashes(route, range, None) && !ours(route));
     let Some(route) = clash else {
         return Check::pass(NAME, format!("{range} leads nowhere else"), "the lab's network can have it");
     };
     let device = &route.device;
     let whose = if VPN.iter().any(|vpn| device.starts_with(vpn)) {
         format!("the VPN on {device}")
-    } else if device.starts_with("vboxnet") {
-        format!("VirtualBox's network {device}, of another lab or made by hand")
+    } else if let Some(known) =
+        TABLE.entries().filter_map(|entry| entry.host_network).find(|known| device.starts_with(known.cards))
+    {
+        format!("{}'s network {device}, of another lab or made by hand", known.whose)
     } else {
         format!("the network card {device}")
     };
-    // QEMU's networks have nothing of this computer in them.
-    let joins = provider == Some("virtualbox") && labfile.network_kind == NetworkKind::HostOnly;
-    let (outcome, means) = if joins {
-        (Outcome::Failure, "VirtualBox's host-only network cannot have it")
-    } else {
-        (Outcome::Warning, "the machines work, and cannot reach what is there")
+    let joined = provider.and_then(|entry| entry.host_network).filter(|_| !network.internal);
+    let (outcome, means) = match joined {
+        Some(joined) => (Outcome::Failure, format!("{}'s host-only network cannot have it", joined.whose)),
+        // Networks of other providers have nothing of this computer in them.
+        None => (Outcome::Warning, "the machines work, and cannot reach what is there".to_owned()),
     };
     Check::new(NAME, outcome, format!("{range}: {} leads to {whose}", route.range), means).todo(
         "disconnect the VPN, or take another range in the Labfile: [network] private = \"192.168.60.0/24\"",
@@ -173,9 +178,9 @@ fn proxy(host: &super::Host) -> Vec<Check> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::Fake;
     use super::super::{Host, Lab};
     use super::*;
+    use crate::host::Fake;
     use crate::lab::disk::files::Home;
 
     fn subject<'a>(host: &'a Host, home: &'a Home, text: &str) -> Subject<'a> {
@@ -187,6 +192,7 @@ mod tests {
 
     fn outcomes(fake: &Fake, text: &str, provider: Option<&str>, name: &str) -> Vec<Outcome> {
         let home = Home::at(fake.root().join("home"));
+        let provider = provider.map(|name| TABLE.named(name).unwrap());
         let checks = checks(&subject(&fake.host, &home, text), provider);
         checks.into_iter().filter(|check| check.name == name).map(|check| check.outcome).collect()
     }

@@ -8,8 +8,7 @@ use crate::boxes::Hardware;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::lab::disk::files::Home;
-use crate::provider::SharedDir;
-use crate::provider::table::TABLE;
+use crate::provider::{Entry, SharedDir};
 
 /// How long a program may take to say what it is. Milliseconds are usual; a first start from a slow stick, with a
 /// virus scanner at work, takes seconds.
@@ -17,10 +16,10 @@ pub(super) const LIMIT: Duration = Duration::from_secs(8);
 /// How often the wish to stop is looked at meanwhile.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// What the provider `name` says of each of `hardware`: the first trouble, else its word on the first.
-pub(super) fn check(name: &'static str, hardware: &[Hardware], home: &Home, cancel: &Cancel) -> Said {
-    within(LIMIT, name, cancel, |cancel| {
-        let provider = (TABLE.named(name)?.make)(SharedDir(home.bases()));
+/// What a provider says of each of `hardware`: the first trouble, else its word on the first.
+pub(super) fn check(entry: &Entry, hardware: &[Hardware], home: &Home, cancel: &Cancel) -> Said {
+    within(LIMIT, entry.name, cancel, |cancel| {
+        let provider = (entry.make)(SharedDir(home.bases()));
         let mut first = None;
         for hardware in hardware {
             let said = provider.check_anew(hardware, cancel)?;

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::host::{free, same_disk};
 use super::needs::Needs;
 use super::{Check, Host, Subject};
 use crate::cancel::Cancel;
+use crate::host::{free, same_disk};
 use crate::process::Cmd;
 
 /// What is left to the rest of the computer when machines take all they are given, in bytes.

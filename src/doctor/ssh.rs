@@ -117,8 +117,8 @@ fn policy(host: &Host, bad: Outcome) -> Option<Check> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::Fake;
     use super::*;
+    use crate::host::Fake;
 
     #[test]
     fn versions_are_read() {

@@ -137,9 +137,9 @@ fn windows(cancel: &Cancel) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::Fake;
     use super::super::{Check, Outcome};
     use super::*;
+    use crate::host::Fake;
 
     fn found(files: &[(&str, &str)], name: &str) -> Check {
         let checks = checks(&Fake::new(files).host, &Cancel::new());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::beyond::Reach;
 use crate::boxes::versions::Constraint;
-use crate::provider::Block;
+use crate::provider::{Block, PrivateNetwork};
 pub use crate::subnet::Subnet as Network;
 
 /// A whole lab: its machines, their private network, what is run on them.
@@ -37,6 +37,17 @@ pub struct Labfile {
     pub(super) reaches: Vec<Reach>,
     /// The line of `[lab] catalog`, from 1; 0 where there is none.
     pub(super) catalogue_line: usize,
+}
+
+impl Labfile {
+    /// The private network, as providers are told of it.
+    pub fn private_network(&self) -> PrivateNetwork {
+        PrivateNetwork {
+            address: self.network.address,
+            prefix: self.network.prefix,
+            internal: self.network_kind == NetworkKind::Internal,
+        }
+    }
 }
 
 /// Who is on a lab's private network.

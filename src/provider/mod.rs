@@ -14,6 +14,7 @@ mod local;
 pub mod qemu;
 mod reach;
 mod refusal;
+pub(crate) mod routes;
 mod snapshots;
 mod spec;
 pub mod table;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::console::{Console, ConsoleFile, last_lines};
-pub use self::entry::Entry;
+pub use self::entry::{Entry, Examined, HostNetwork};
 pub use self::reach::{Forwarded, Jump, Reach};
 pub use self::snapshots::{Snapshot, Snapshots};
 pub use self::spec::{Block, BoxRef, MachineSpec, Own, Planned, PortForward, PrivateNetwork, SeedUser, Wish};

@@ -9,6 +9,7 @@ mod arguments;
 mod base;
 mod command;
 mod daemon;
+mod doctor;
 mod failure;
 mod files;
 mod forget;
@@ -70,11 +71,6 @@ const PRESS_EVERY: Duration = Duration::from_secs(4);
 /// How long a wait for the guest's shutdown lasts before the cancel flag is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The folder in which the sockets of a lab would lie.
-pub fn run_folder(lab_id: &str) -> PathBuf {
-    run::choose(lab_id)
-}
-
 /// QEMU's line in the table of providers.
 pub static ENTRY: Entry = Entry {
     name: settings::KEY.name,
@@ -84,6 +80,9 @@ pub static ENTRY: Entry = Entry {
     box_settings: false,
     section: settings::KEY,
     look: settings::look,
+    examine: doctor::checks,
+    host_network: None,
+    run_folder: Some(run::choose),
 };
 
 /// Runs machines with QEMU.

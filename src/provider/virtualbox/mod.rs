@@ -10,6 +10,7 @@
 mod answers;
 mod base;
 mod disks;
+mod doctor;
 mod export;
 mod failure;
 mod files;
@@ -19,13 +20,13 @@ mod keep;
 mod machine;
 mod manage;
 mod network;
-pub(crate) mod ranges;
+mod ranges;
 mod registry;
 mod remove;
 mod settings;
 mod snapshots;
 mod vdi;
-pub(crate) mod version;
+mod version;
 mod watch;
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -39,7 +40,7 @@ use self::manage::{Manage, Program};
 use self::network::Networks;
 use self::remove::Before;
 use self::watch::{Process, Sign};
-use super::entry::Entry;
+use super::entry::{Entry, HostNetwork};
 use super::local::Behind;
 use super::{
     Availability, Base, Block, Claims, Console, ConsoleFile, DiskForm, Features, Lost, MachineSpec, Pace,
@@ -75,6 +76,9 @@ pub static ENTRY: Entry = Entry {
     box_settings: true,
     section: settings::KEY,
     look: settings::look,
+    examine: doctor::checks,
+    host_network: Some(HostNetwork { cards: "vboxnet", whose: "VirtualBox" }),
+    run_folder: None,
 };
 
 /// Runs machines with VirtualBox.

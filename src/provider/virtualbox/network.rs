@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use super::answers::{self, Adapter};
 use super::files;
 use super::manage::{Manage, Program};
-use super::ranges::{self, Range};
+use super::ranges;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::flock;
+use crate::provider::routes::Range;
 use crate::provider::{MachineSpec, PrivateNetwork, SharedDir};
 use crate::versioned;
 

@@ -1,12 +1,15 @@
 //! VirtualBox: version, kernel module, who else holds the processor, extension pack, allowed ranges.
 
-use super::{Check, Host, Outcome, Said, Subject};
+use super::ranges;
+use super::settings::KEY;
+use super::version::Version;
 use crate::error::Kind;
-use crate::labfile::model::NetworkKind;
-use crate::provider::virtualbox::ranges::{self, Range};
-use crate::provider::virtualbox::version::Version;
+use crate::finding::{Check, Outcome};
+use crate::host::Host;
+use crate::provider::routes::Range;
+use crate::provider::{Examined, PrivateNetwork};
 
-const NAME: &str = "virtualbox";
+const NAME: &str = KEY.name;
 
 /// Versions that are known to fail, with where, and where that is told: not those that fail for everyone, which
 /// nobody has any more.
@@ -41,8 +44,9 @@ const ASKS_KVM_FROM: (u32, u32, u32) = (7, 2, 10);
 /// Folders of extension packs.
 const PACKS: [&str; 2] = ["/usr/lib/virtualbox/ExtensionPacks", "/opt/VirtualBox/ExtensionPacks"];
 
-/// All that is to be said of it; `chosen` is the provider that would run the lab.
-pub(super) fn checks(subject: &Subject<'_>, said: &Said, chosen: Option<&str>) -> Vec<Check> {
+/// All that is to be said of it.
+pub(super) fn checks(seen: &Examined<'_>) -> Vec<Check> {
+    let &Examined { host, said, chosen, network } = seen;
     let bad = trouble(chosen);
     let said = match said {
         Ok(said) => said,
@@ -51,7 +55,6 @@ pub(super) fn checks(subject: &Subject<'_>, said: &Said, chosen: Option<&str>) -
         }
         Err(error) => return vec![Check::of_error(NAME, bad, error, "machines cannot run on VirtualBox")],
     };
-    let host = subject.host;
     let mut checks =
         vec![Check::pass(NAME, format!("VirtualBox {}", said.version), "a version that lab knows")];
     let Some(version) = Version::parse(&said.version) else { return checks };
@@ -69,7 +72,7 @@ pub(super) fn checks(subject: &Subject<'_>, said: &Said, chosen: Option<&str>) -
         checks.push(rival(host, version, bad));
     }
     checks.extend(packs(host, version));
-    checks.extend(range(subject, version, bad));
+    checks.extend(network.and_then(|network| range(host, &network, version, bad)));
     checks
 }
 
@@ -177,14 +180,13 @@ fn packs(host: &Host, version: Version) -> Vec<Check> {
 }
 
 /// Whether VirtualBox allows the Labfile's range; the manual's "Host-Only Networking".
-fn range(subject: &Subject<'_>, version: Version, bad: Outcome) -> Option<Check> {
+fn range(host: &Host, network: &PrivateNetwork, version: Version, bad: Outcome) -> Option<Check> {
     const RANGE: &str = "virtualbox-range";
-    let labfile = subject.lab.labfile().filter(|labfile| labfile.network_kind == NetworkKind::HostOnly)?;
-    if subject.host.os == "windows" || !version.is_at_least(6, 1, 28) {
+    if network.internal || host.os == "windows" || !version.is_at_least(6, 1, 28) {
         return None;
     }
-    let range = Range { address: labfile.network.address, prefix: labfile.network.prefix };
-    let rules = subject.host.read(ranges::ALLOWED);
+    let range = Range::of(network);
+    let rules = host.read(ranges::ALLOWED);
     Some(if ranges::allows(rules.as_deref(), range) {
         Check::pass(RANGE, format!("{range} is allowed"), "the lab gets its host-only network")
     } else {
@@ -208,10 +210,8 @@ fn range(subject: &Subject<'_>, version: Version, bad: Outcome) -> Option<Check>
 
 #[cfg(test)]
 mod tests {
-    use super::super::Lab;
-    use super::super::host::Fake;
     use super::*;
-    use crate::lab::disk::files::Home;
+    use crate::host::Fake;
 
     fn version(text: &str) -> Version {
         Version::parse(text).unwrap()
@@ -269,22 +269,17 @@ mod tests {
 
     #[test]
     fn ranges_are_held_to_what_the_computers_owner_allows() {
-        let of = |rules: Option<&str>, network: &str| {
+        let of = |rules: Option<&str>, (address, prefix, internal)| {
             let fake = rules.into_iter().fold(Fake::new(&[]), |fake, text| fake.file(ranges::ALLOWED, text));
-            let home = Home::at(fake.root().join("home"));
-            let text = format!("[lab]\nbox = \"demo\"\n[network]\n{network}\n[machine.a]\n");
-            let labfile = crate::labfile::parse(&text, &fake.root().join("Labfile")).unwrap().labfile;
-            let lab = Lab::Read(Box::new(labfile), None);
-            let subject =
-                Subject { host: &fake.host, dir: fake.root().to_owned(), home: &home, lab, provider: None };
-            range(&subject, version("7.0.20"), Outcome::Failure).map(|check| check.outcome)
+            let network = PrivateNetwork { address: std::net::Ipv4Addr::from(address), prefix, internal };
+            range(&fake.host, &network, version("7.0.20"), Outcome::Failure).map(|check| check.outcome)
         };
-        let (usual, other) = ("private = \"192.168.56.0/24\"", "private = \"10.9.8.0/24\"");
+        let (usual, other) = (([192, 168, 56, 0], 24, false), ([10, 9, 8, 0], 24, false));
         assert_eq!(of(None, usual), Some(Outcome::Pass));
         assert_eq!(of(None, other), Some(Outcome::Failure));
         assert_eq!(of(Some("* 10.9.0.0/16\n"), other), Some(Outcome::Pass));
         assert_eq!(of(Some("* 10.9.0.0/16\n"), usual), Some(Outcome::Failure));
-        assert_eq!(of(None, &format!("{other}\nkind = \"internal\"")), None);
+        assert_eq!(of(None, (other.0, other.1, true)), None);
     }
 
     #[test]

@@ -1,12 +1,19 @@
 //! QEMU: its version, and what executes guests.
 
-use super::{Check, Outcome, Said};
-use crate::error::Kind;
+use super::settings::KEY;
+use crate::error::{Kind, Result};
+use crate::finding::{Check, Outcome};
+use crate::provider::{Availability, Examined};
 
-const NAME: &str = "qemu";
+const NAME: &str = KEY.name;
+
+/// All that is to be said of it.
+pub(super) fn checks(seen: &Examined<'_>) -> Vec<Check> {
+    vec![check(seen.said, seen.chosen)]
+}
 
 /// What it says of itself; `chosen` is the provider that would run the lab.
-pub(super) fn check(said: &Said, chosen: Option<&str>) -> Check {
+fn check(said: &Result<Availability>, chosen: Option<&str>) -> Check {
     let wanted = chosen == Some(NAME);
     match said {
         Err(error) if error.kind() == Kind::ProgramMissing && chosen.is_some() && !wanted => {
@@ -35,7 +42,6 @@ pub(super) fn check(said: &Said, chosen: Option<&str>) -> Check {
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::provider::Availability;
 
     #[test]
     fn slow_and_missing_ones_are_told_apart() {

@@ -24,11 +24,11 @@ pub struct Host {
 
 /// A file system that is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(crate) struct Mount {
     /// Its type, as the kernel names it.
-    pub(super) kind: String,
+    pub(crate) kind: String,
     /// It may only be read.
-    pub(super) read_only: bool,
+    pub(crate) read_only: bool,
 }
 
 impl Host {
@@ -44,52 +44,52 @@ impl Host {
     }
 
     /// Where the file that a computer has at the absolute `path` is to be looked for.
-    pub(super) fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }
 
     /// The text of a file, if it is there and may be read.
-    pub(super) fn read(&self, path: &str) -> Option<String> {
+    pub(crate) fn read(&self, path: &str) -> Option<String> {
         std::fs::read(self.path(path)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The text of a file of one line.
-    pub(super) fn line(&self, path: &str) -> Option<String> {
+    pub(crate) fn line(&self, path: &str) -> Option<String> {
         self.read(path).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
     /// Whether there is something at `path`.
-    pub(super) fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         self.path(path).exists()
     }
 
     /// A variable of the environment that is set to something.
-    pub(super) fn var(&self, name: &str) -> Option<String> {
+    pub(crate) fn var(&self, name: &str) -> Option<String> {
         let value = self.env.get(std::ffi::OsStr::new(name))?;
         Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
     }
 
     /// The program `name` on its `PATH`.
-    pub(super) fn program(&self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
         let path = self.env.get(std::ffi::OsStr::new("PATH"))?;
         let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
         std::env::split_paths(path).map(|dir| dir.join(&file)).find(|candidate| is_program(candidate))
     }
 
     /// The release of its kernel, as major and minor number.
-    pub(super) fn kernel(&self) -> Option<(u32, u32)> {
+    pub(crate) fn kernel(&self) -> Option<(u32, u32)> {
         let release = self.line("/proc/sys/kernel/osrelease")?;
         let mut numbers = release.split(|c: char| !c.is_ascii_digit());
         Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     }
 
     /// Whether the kernel module `name` is loaded, or built in with something to set.
-    pub(super) fn module(&self, name: &str) -> bool {
+    pub(crate) fn module(&self, name: &str) -> bool {
         self.has(&format!("/sys/module/{name}"))
     }
 
     /// Whether its processors have one of `flags`; `None` where that cannot be read.
-    pub(super) fn processor_has(&self, flags: &[&str]) -> Option<bool> {
+    pub(crate) fn processor_has(&self, flags: &[&str]) -> Option<bool> {
         let text = self.read("/proc/cpuinfo")?;
         let mut lines = text.lines().filter_map(|line| line.split_once(':'));
         let line = lines.find(|(key, _)| key.trim() == "flags")?.1;
@@ -97,14 +97,14 @@ impl Host {
     }
 
     /// A number of kB from `/proc/meminfo`, in bytes.
-    pub(super) fn memory(&self, key: &str) -> Option<u64> {
+    pub(crate) fn memory(&self, key: &str) -> Option<u64> {
         let text = self.read("/proc/meminfo")?;
         let line = text.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| *name == key)?.1;
         line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
     }
 
     /// The file system that `path` lies on, as `proc(5)` has it in `/proc/self/mountinfo`.
-    pub(super) fn mount(&self, path: &Path) -> Option<Mount> {
+    pub(crate) fn mount(&self, path: &Path) -> Option<Mount> {
         let text = self.read("/proc/self/mountinfo")?;
         let mounts = text.lines().filter_map(|line| {
             let (left, right) = line.split_once(" - ")?;
@@ -132,13 +132,13 @@ fn is_program(path: &Path) -> bool {
 }
 
 /// The nearest folder of `path`, upwards, that is there.
-pub(super) fn existing(path: &Path) -> &Path {
+pub(crate) fn existing(path: &Path) -> &Path {
     path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path)
 }
 
 /// How many bytes and how many files may still be written to the file system of `path`, by this user.
 #[cfg(unix)]
-pub(super) fn free(path: &Path) -> Option<(u64, u64)> {
+pub(crate) fn free(path: &Path) -> Option<(u64, u64)> {
     let folder = existing(path);
     let about = rustix::fs::statvfs(folder).ok()?;
     // Btrfs has no fixed number of files, and says 0 of 0.
@@ -148,34 +148,34 @@ pub(super) fn free(path: &Path) -> Option<(u64, u64)> {
 
 /// Not looked for here.
 #[cfg(not(unix))]
-pub(super) fn free(_: &Path) -> Option<(u64, u64)> {
+pub(crate) fn free(_: &Path) -> Option<(u64, u64)> {
     None
 }
 
 /// Whether two paths lie on one file system, as far as can be told.
 #[cfg(unix)]
-pub(super) fn same_disk(one: &Path, other: &Path) -> bool {
+pub(crate) fn same_disk(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let device = |path: &Path| existing(path).metadata().ok().map(|about| about.dev());
     device(one).is_none_or(|device_of_one| device(other) == Some(device_of_one))
 }
 
 #[cfg(not(unix))]
-pub(super) fn same_disk(one: &Path, other: &Path) -> bool {
+pub(crate) fn same_disk(one: &Path, other: &Path) -> bool {
     one.components().next() == other.components().next()
 }
 
 /// A computer made of files, for tests.
 #[cfg(test)]
-pub(super) struct Fake {
+pub(crate) struct Fake {
     dir: tempfile::TempDir,
-    pub(super) host: Host,
+    pub(crate) host: Host,
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 impl Fake {
-    pub(super) fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let host = Host {
             root: dir.path().to_owned(),
@@ -187,21 +187,21 @@ impl Fake {
         files.iter().fold(Fake { dir, host }, |fake, (path, text)| fake.file(path, text))
     }
 
-    pub(super) fn file(self, path: &str, text: &str) -> Self {
+    pub(crate) fn file(self, path: &str, text: &str) -> Self {
         let place = self.host.path(path);
         std::fs::create_dir_all(place.parent().unwrap()).unwrap();
         std::fs::write(place, text).unwrap();
         self
     }
 
-    pub(super) fn var(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn var(mut self, name: &str, value: &str) -> Self {
         self.host.env.insert(name.into(), value.into());
         self
     }
 
     /// A program on its `PATH`.
     #[cfg(unix)]
-    pub(super) fn program(self, name: &str, script: &str) -> Self {
+    pub(crate) fn program(self, name: &str, script: &str) -> Self {
         use std::os::unix::fs::PermissionsExt;
         let path = self.host.path("/bin");
         let fake = self.file(&format!("/bin/{name}"), &format!("#!/bin/sh\n{script}\n"));
@@ -210,7 +210,7 @@ impl Fake {
         fake.var("PATH", path.to_str().unwrap())
     }
 
-    pub(super) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.dir.path()
     }
 }

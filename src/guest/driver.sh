@@ -56,8 +56,8 @@ before=
 ended=
 gone=
 # Without it (a very small busybox) a stop reaches the step's own process alone.
-group=
-! command -v setsid >/dev/null || group=setsid
+own_group=
+! command -v setsid >/dev/null || own_group=setsid
 
 # The host is gone, or has heard the last word. A step that runs is stopped with all it started; one
 # that has just ended well gets its stamp first, or it would be run again.
@@ -103,7 +103,7 @@ leave() {
 run() {
 	before=$!
 	busy=step
-	$group "$@" </dev/null 4>&- 5<&- &
+	$own_group "$@" </dev/null 4>&- 5<&- &
 	wait "$!"
 	status=$?
 	busy=stamp

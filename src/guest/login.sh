@@ -29,12 +29,12 @@ has_key() {
 look_at_login() {
 	seen=$nl
 	# Of a folder its mode and owner count (StrictModes); its time changes with every file in it.
-	while read -r mode owner group rest; do
+	while read -r mode owner its_group rest; do
 		case $rest in
 			'') continue ;;
 			*" $home" | *" $home/.ssh" | *' /') rest=${rest##* } ;;
 		esac
-		seen="$seen$mode $owner $group $rest$nl"
+		seen="$seen$mode $owner $its_group $rest$nl"
 	done <<-END
 	$(stat -L -c '%a %u %g %s %i %z %n' / "$home" "$home/.ssh" "$home"/.ssh/* \
 		"$home"/.bashrc "$home"/.zshenv "$home"/.cshrc "$home"/.tcshrc "$home"/.config/fish/config.fish \

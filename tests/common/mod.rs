@@ -185,7 +185,7 @@ impl TestLab {
         let path = std::env::var("PATH").unwrap();
         // One write for each line: several calls at once do not mix.
         let script = format!(
-            "line=$(echo \"$*\" | tr '\\n' ' ')\necho \"$line\" >>'{0}'\nPATH='{path}' exec {name} \"$@\"",
+            "line=$(printf '%s' \"$*\" | tr '\\n' ' ')\nprintf '%s\\n' \"$line\" >>'{0}'\nPATH='{path}' exec {name} \"$@\"",
             calls.display()
         );
         fake::program(&bin, name, &script);

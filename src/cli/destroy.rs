@@ -35,10 +35,19 @@ impl Args {
         if let Some(wreck) = down::wreck(&place) {
             return self.clear(app, &context, &place, wreck);
         }
+        let strays = down::strays(&context, &place)?;
         let Some(lab) = Lab::open(&context, place, false)? else {
+            if !strays.is_empty() {
+                let names = strays.join(", ");
+                app.ui
+                    .warn(&format!("{names}: still runs, though the lab's files (.lab) were deleted"), None);
+                self.consent.ask(app, &format!("End {names}?"))?;
+            }
             // A killed command may have left a folder without a state; opening it for a change removes it.
             Lab::open(&context, app.place()?, true)?;
-            app.ui.tell("nothing to destroy");
+            if strays.is_empty() {
+                app.ui.tell("nothing to destroy");
+            }
             return Ok(0);
         };
         let names = lab.select(&self.names)?;

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::lab::tell::status;
+use crate::lab::verbs::down;
 use crate::lab::{Lab, select};
 use crate::ui;
 
@@ -37,6 +38,11 @@ impl Args {
                 let names: Vec<String> = status.machines.iter().map(|machine| machine.name.clone()).collect();
                 let wanted = select(&names, &self.names)?;
                 status.machines.retain(|machine| wanted.contains(&machine.name));
+                for name in down::strays(&context, &place)? {
+                    let text = format!("{name} still runs, though the lab's files (.lab) were deleted");
+                    app.ui
+                        .warn(&text, Some("`lab destroy` ends it; `lab up` ends it and makes the lab anew"));
+                }
                 status
             }
         };

@@ -1,5 +1,6 @@
 //! `lab up`
 
+use crate::doctor;
 use crate::error::Result;
 use crate::lab::verbs::up;
 
@@ -42,6 +43,9 @@ impl Args {
         };
         let place = app.place()?;
         app.warn_of(&place);
+        if !place.files().state().exists() {
+            doctor::can_hold_a_lab(&place.dir)?;
+        }
         self.agreement.ask(app, &context, &place)?;
         let (lab, report) = up::up(&context, place, &options)?;
         let well = report.machines.iter().all(|(_, result)| result.is_ok());

@@ -1,9 +1,9 @@
 //! The clock, and what the file systems and the system let a user do.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Check, Host, Subject};
+use super::{Check, Host, Outcome, Subject};
 #[cfg(unix)]
 use crate::provider::table::TABLE;
 
@@ -68,17 +68,29 @@ fn clock(now: SystemTime, newest: Option<SystemTime>) -> Check {
 }
 
 fn file_systems(subject: &Subject<'_>) -> Vec<Check> {
-    const NAME: &str = "file-system";
     let home = subject.home.root();
     let mut places = vec![("LAB_HOME", home.to_owned())];
     if subject.lab.labfile().is_some() {
-        places.push(("the lab's folder", subject.dir.clone()));
+        places.push((LABS_FOLDER, subject.dir.clone()));
     }
+    look_at_file_systems(subject.host, places)
+}
+
+/// What stands in the way of a lab in `dir`, on the file system that it lies on.
+pub(super) fn unfit(host: &Host, dir: &Path) -> Option<Check> {
+    let checks = look_at_file_systems(host, vec![(LABS_FOLDER, dir.to_owned())]);
+    checks.into_iter().find(|check| check.outcome == Outcome::Failure)
+}
+
+const LABS_FOLDER: &str = "the lab's folder";
+
+fn look_at_file_systems(host: &Host, places: Vec<(&str, PathBuf)>) -> Vec<Check> {
+    const NAME: &str = "file-system";
     let mut checks = Vec::new();
     for (where_, path) in places {
         // Links are followed where the folder is there already.
         let path = path.canonicalize().unwrap_or(path);
-        let Some(mount) = subject.host.mount(&path) else { continue };
+        let Some(mount) = host.mount(&path) else { continue };
         let on = format!("{where_} is on {}", mount.kind);
         let todo = if where_ == "LAB_HOME" {
             "set LAB_HOME to a folder on a disk of this computer"

@@ -13,11 +13,11 @@ mod size;
 mod ssh;
 mod virtualisation;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::cancel::Cancel;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::lab::disk::files::Home;
 use crate::lab::disk::state::State;
 use crate::labfile::Labfile;
@@ -70,6 +70,33 @@ pub struct Subject<'a> {
 
 /// What a provider said of itself.
 type Said = Result<Availability>;
+
+/// Whether keys and disks can lie in `dir`, asked before a lab is made there. A file system that is known to keep no
+/// permissions, and keeps them (it was mounted so), is good enough.
+///
+/// # Errors
+/// [`Kind::HostUnfit`], which names the file system.
+pub fn can_hold_a_lab(dir: &Path) -> Result<()> {
+    let Some(check) = limits::unfit(&Host::here(), dir).filter(|_| !keeps_permissions(dir)) else {
+        return Ok(());
+    };
+    let error =
+        Error::new(Kind::HostUnfit, format!("no lab can be made here: {}", check.what)).detail(check.means);
+    Err(check.todo.into_iter().fold(error, Error::hint))
+}
+
+/// Whether a file that is made for this user alone is so.
+fn keeps_permissions(dir: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let made = tempfile::Builder::new().prefix(crate::atomic::HALF_WRITTEN).tempfile_in(dir);
+        made.and_then(|file| file.as_file().metadata())
+            .is_ok_and(|about| about.permissions().mode() & 0o077 == 0)
+    }
+    #[cfg(not(unix))]
+    true
+}
 
 /// Looks at everything. Side by side what asks another program.
 ///

@@ -20,6 +20,7 @@ pub mod keys;
 pub mod login;
 mod marks;
 mod payload;
+pub mod power;
 mod progress;
 pub mod refusal;
 pub mod restart;

@@ -33,3 +33,4 @@ pub use problem::{Problem, Report, Severity};
 pub use reach::reaches;
 pub use schema::schema;
 pub use template::template;
+pub use trust::check_found_above as check_found;

@@ -109,6 +109,14 @@ pub(super) fn check_found(path: &Path, believed: &Believed) -> Result<()> {
     Ok(())
 }
 
+/// Refuses what was found at `path`, in a folder above the one that the user named, where it may be somebody else's.
+///
+/// # Errors
+/// [`Kind::NotTrusted`].
+pub fn check_found_above(path: &Path) -> Result<()> {
+    check_found(path, &Believed::here())
+}
+
 /// A user's name, or the number of one who has none.
 pub(super) fn user(number: u32) -> String {
     let names = fs::read_to_string("/etc/passwd").unwrap_or_default();

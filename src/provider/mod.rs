@@ -49,6 +49,8 @@ pub enum PowerState {
     Paused,
     /// It is between two states, and will get to the second by itself: its RAM is being saved or loaded.
     Busy,
+    /// It runs, and the way to control it is gone: its guest can be used, and told by ssh to go off.
+    CutOff,
     /// It exists and does not answer: it hangs, is slow, or was left half made by a crash.
     Unclear,
 }

@@ -8,6 +8,19 @@ pub(super) fn absent(machine: &MachineSpec) -> Error {
     Error::new(Kind::WrongState, format!("{} does not exist", machine.name)).hint("`lab up` makes it")
 }
 
+/// It runs, and nothing can be asked of what runs it.
+pub(super) fn cut_off(machine: &MachineSpec) -> Error {
+    let name = &machine.name;
+    Error::new(Kind::Monitor, "it runs, but its control sockets are gone")
+        .of(name)
+        .detail(
+            "the system may have removed them when you logged out, or a cleaner of /tmp; ssh goes on working",
+        )
+        .hint(format!(
+            "`lab halt {name}` has its guest shut down; after that `lab up {name}` makes them anew"
+        ))
+}
+
 /// It is to be shut down, and is suspended.
 pub(super) fn suspended(machine: &MachineSpec) -> Error {
     let name = &machine.name;

@@ -81,6 +81,7 @@ fn state_words(machine: &MachineStatus, paint: Paint) -> (String, anstyle::Style
         PowerState::Suspended => ("suspended".to_owned(), paint.dim),
         PowerState::Paused => ("paused".to_owned(), paint.warn),
         PowerState::Busy => ("busy".to_owned(), paint.warn),
+        PowerState::CutOff => ("runs, but its control sockets are gone".to_owned(), paint.bad),
         PowerState::Unclear => ("does not answer".to_owned(), paint.bad),
     }
 }

@@ -22,7 +22,8 @@ impl Place {
     /// `.lab/` that one left behind.
     ///
     /// # Errors
-    /// [`crate::error::Kind::NoLabfile`].
+    /// [`crate::error::Kind::NoLabfile`]; [`crate::error::Kind::NotTrusted`] where what was found in a folder above may be
+    /// somebody else's.
     pub fn find(start: &Path) -> Result<Self> {
         match labfile::find(start) {
             Ok(path) => {
@@ -43,6 +44,10 @@ impl Place {
             Err(error) => {
                 let start = std::path::absolute(start).unwrap_or_else(|_| start.to_owned());
                 let left = start.ancestors().find(|dir| LabFiles::beside(dir).state().is_file());
+                if let Some(above) = left.filter(|dir| *dir != start) {
+                    // As with a Labfile: somebody else could have put it there.
+                    labfile::check_found(LabFiles::beside(above).root())?;
+                }
                 match left {
                     Some(dir) => Ok(Place { dir: dir.to_owned(), labfile: Err(error), problems: None }),
                     None => Err(error),

@@ -6,12 +6,18 @@
 //! **`ready`** is the snapshot that `reset` goes back to. A machine gets it when it becomes ready and
 //! has none; and it moves on when the machine becomes ready by provisioners that have changed.
 
+use std::time::{Duration, Instant};
+
 use crate::error::{Kind, Result};
+use crate::guest::power;
 use crate::provider::{PowerState, Snapshots};
 
 use super::handle::Handle;
 use crate::lab::disk::state::AtSnapshot;
 use crate::lab::tell::event::Phase;
+
+/// A machine that stood still for longer has its clock set: several such pauses would add up.
+const PAUSE_THAT_COUNTS: Duration = Duration::from_millis(500);
 
 /// The snapshot of a machine that has become ready.
 pub const READY: &str = "ready";
@@ -69,12 +75,34 @@ impl Handle<'_> {
         let (record, spec) = (self.record()?, self.spec()?);
         let then = AtSnapshot::of(&record, self.lab.files.known_hosts(self.name).exists());
         self.update(|record| record.snapshots.insert(snapshot.to_owned(), then))?;
-        let taken =
-            self.doing(Phase::TakingSnapshot, || snapshots.take(&spec, snapshot, &self.lab.context.cancel));
+        let taken = self.doing(Phase::TakingSnapshot, || {
+            self.with_clock(|| snapshots.take(&spec, snapshot, &self.lab.context.cancel))
+        });
         if taken.is_err() {
             let _ = self.update(|record| record.snapshots.remove(snapshot));
         }
         taken
+    }
+
+    /// Does `work`, in which the machine may stand still, and sets its clock after a long pause. A clock that cannot be set is
+    /// told of, and undoes nothing.
+    fn with_clock(self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let begun = Instant::now();
+        work()?;
+        if begun.elapsed() < PAUSE_THAT_COUNTS
+            || !self.record()?.readiness.is_set_up()
+            || self.power()? != PowerState::Running
+        {
+            return Ok(());
+        }
+        match power::set_clock(&self.access(false)?, &self.lab.context.cancel) {
+            Err(error) if error.kind() != Kind::Interrupted => {
+                let text = format!("its clock is behind, and could not be set: {}", error.message());
+                self.warn(text, format!("`lab exec {} -- date` shows it", self.name));
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     /// Deletes a snapshot.
@@ -83,7 +111,9 @@ impl Handle<'_> {
     /// [`Kind::WrongState`] where there is none of that name; the provider's.
     pub fn delete(self, snapshots: &dyn Snapshots, snapshot: &str) -> Result<()> {
         let spec = self.spec()?;
-        self.doing(Phase::DeletingSnapshot, || snapshots.delete(&spec, snapshot, &self.lab.context.cancel))?;
+        self.doing(Phase::DeletingSnapshot, || {
+            self.with_clock(|| snapshots.delete(&spec, snapshot, &self.lab.context.cancel))
+        })?;
         self.update(|record| record.snapshots.remove(snapshot)).map(drop)
     }
 

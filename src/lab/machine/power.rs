@@ -1,8 +1,9 @@
 //! A machine's power: up from any state, and down.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Kind, Result};
+use crate::guest::power;
 use crate::provider::{PowerState, Wish};
 use crate::unlink;
 
@@ -43,7 +44,7 @@ impl Handle<'_> {
             state = PowerState::Off;
         }
         match state {
-            PowerState::Running => Ok(false),
+            PowerState::Running | PowerState::CutOff => Ok(false),
             PowerState::Suspended | PowerState::Paused => {
                 self.update(|record| record.readiness.waking())?;
                 self.doing(Phase::Resuming, || self.start())?;
@@ -97,7 +98,11 @@ impl Handle<'_> {
         let spec = self.spec()?;
         let patience = self.in_labfile().map_or(model_patience(), |machine| machine.halt_timeout);
         self.doing(Phase::Halting, || {
-            if matches!(state, PowerState::Running | PowerState::Paused) {
+            if state == PowerState::CutOff {
+                if self.shut_down_over_ssh(patience)? {
+                    return Ok(());
+                }
+            } else if matches!(state, PowerState::Running | PowerState::Paused) {
                 // Before it is true: should we be killed, nobody takes the machine for a ready one.
                 self.update(|record| record.readiness.halting())?;
                 if lab.provider.shut_down(&spec, patience, &lab.context.cancel)? {
@@ -108,6 +113,25 @@ impl Handle<'_> {
             }
             lab.provider.power_off(&spec, &lab.context.cancel)
         })
+    }
+
+    /// Has the guest of a machine whose button cannot be pressed shut itself down; tells whether it went off in time.
+    fn shut_down_over_ssh(self, patience: Duration) -> Result<bool> {
+        let cancel = &self.lab.context.cancel;
+        let until = Instant::now() + patience;
+        self.update(|record| record.readiness.halting())?;
+        self.note("its control sockets are gone; its guest is told over ssh to power off");
+        // The connection ends with the guest: how says nothing. One that hangs is given up with the patience.
+        let _ = power::off(&self.access(false)?, patience, cancel);
+        cancel.check()?;
+        while self.power()? != PowerState::Off {
+            if Instant::now() >= until {
+                self.note(format!("did not power off within {} s: cutting its power", patience.as_secs()));
+                return Ok(false);
+            }
+            cancel.sleep(self.lab.provider.pace().settle)?;
+        }
+        Ok(true)
     }
 
     /// Any state → off, at once.

@@ -43,6 +43,17 @@ impl Handle<'_> {
 
     fn take_steps(self, state: PowerState, until: Until<'_>, turn: &Turn<'_>) -> Result<Outcome> {
         let machine = self.wanted()?;
+        let state = match state {
+            PowerState::CutOff => {
+                let name = self.name;
+                self.warn(
+                    "runs, but its control sockets are gone",
+                    format!("`lab halt {name}`, then `lab up {name}`"),
+                );
+                PowerState::Running
+            }
+            state => state,
+        };
         let all = steps::plan(machine)?;
         let mut record = self.record()?;
         if matches!(until, Until::Ready)

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::error::{Error, Kind, Result};
-use crate::provider::PowerState;
+use crate::provider::{Block, PowerState};
 
 use super::each::alone;
 use crate::lab::choose;
@@ -47,7 +47,7 @@ impl Lab<'_> {
         }
         self.each_existing(names, &|machine, state| {
             let state = machine.settled(state)?;
-            if !matches!(state, PowerState::Running | PowerState::Paused) {
+            if matches!(state, PowerState::Absent | PowerState::Off | PowerState::Suspended) {
                 return Ok(Outcome::Unchanged);
             }
             let spec = machine.spec()?;
@@ -92,11 +92,22 @@ impl Lab<'_> {
         let state = self.store.snapshot();
         self.provider.remove_lab(&state.own)?;
         self.ports.release_all()?;
-        self.context.register().leave(&state.lab_id)?;
-        match self.lock {
-            Some(lock) => opened::remove_all(self.context, &self.files, lock),
-            None => Ok(()),
+        if let Some(lock) = self.lock {
+            opened::remove_all(self.context, &self.files, lock)?;
         }
+        // Last: while the register knows the lab, whoever comes after a kill finishes this.
+        self.context.register().leave(&state.lab_id)
+    }
+}
+
+/// The machines that still run of a lab whose `.lab` was deleted.
+///
+/// # Errors
+/// Those of the register and of the providers.
+pub fn strays(context: &Context<'_>, place: &Place) -> Result<Vec<String>> {
+    match context.register().find(&place.dir)? {
+        Found::Deleted(entry) => choose::strays(&place.files(), context, &Block::of(&entry.own)?),
+        _ => Ok(Vec::new()),
     }
 }
 

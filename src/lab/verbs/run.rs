@@ -92,8 +92,10 @@ impl Lab<'_> {
         let wrong =
             |is: &str, hint: String| Err(Error::new(Kind::WrongState, format!("{name} {is}")).hint(hint));
         match (state, machine.known()) {
-            (PowerState::Running, Some(record)) if record.readiness.is_set_up() => Ok(()),
-            (PowerState::Running, _) => {
+            (PowerState::Running | PowerState::CutOff, Some(record)) if record.readiness.is_set_up() => {
+                Ok(())
+            }
+            (PowerState::Running | PowerState::CutOff, _) => {
                 wrong("runs, but has not been set up yet", format!("`lab up {name}` finishes it"))
             }
             (PowerState::Absent, _) | (_, None) => {
@@ -110,7 +112,9 @@ impl Lab<'_> {
             }
             (PowerState::Unclear, _) => wrong(
                 "does not answer",
-                format!("`lab up {name}` starts it afresh; `lab logs {name}` shows its console"),
+                format!(
+                    "`lab logs {name}` shows its console; `lab halt --force {name}` cuts its power, and loses what it has not written"
+                ),
             ),
         }
     }

@@ -212,7 +212,7 @@ impl Lab<'_> {
             let both = machines.iter().zip(&states);
             both.filter(|(_, state)| wanted(**state)).map(|(machine, _)| *machine).collect()
         };
-        let resting = pick(|state| state != PowerState::Running);
+        let resting = pick(|state| !matches!(state, PowerState::Running | PowerState::CutOff));
         if !resting.is_empty() {
             // A suspended machine keeps the hardware and the ports it had: its RAM knows them.
             let off =

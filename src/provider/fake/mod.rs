@@ -51,6 +51,9 @@ pub static ENTRY: Entry = Entry {
         words: &[],
     },
     look: |_| Vec::new(),
+    examine: |_| Vec::new(),
+    host_network: None,
+    run_folder: None,
 };
 
 /// Runs machines that are not there.

@@ -32,6 +32,8 @@ use crate::unlink;
 const GLANCE: Duration = Duration::from_millis(10);
 /// How long the lock may be held by somebody who only looks at it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// Within this time of writing its number, a QEMU has made its sockets.
+const START_OF_SOCKETS: Duration = Duration::from_secs(3);
 /// A log longer than this many bytes is begun anew at the next start.
 const LOG_LIMIT: u64 = 1 << 20;
 /// How many of QEMU's last lines go into an error.
@@ -49,6 +51,14 @@ pub(super) fn is_alive(files: &Files<'_>) -> Result<bool> {
     };
     // Shared, so that two who look at once do not take each other for QEMU.
     Ok(!flock::try_share(&log, &path)?)
+}
+
+/// Whether the sockets of a QEMU that lives have been removed. One that was just started makes them right after the file
+/// with its number.
+pub(super) fn is_cut_off(files: &Files<'_>) -> bool {
+    let age = files.pid().metadata().and_then(|about| about.modified()).map(|begun| begun.elapsed());
+    let is_up = age.is_ok_and(|age| age.is_ok_and(|age| age > START_OF_SOCKETS));
+    is_up && Channel::ALL.into_iter().all(|channel| !files.socket(channel).exists())
 }
 
 /// Waits until QEMU has ended, for `limit` at most; tells whether it has.

@@ -3,20 +3,21 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use serde_json::json;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::daemon;
 use super::files::{Channel, Files, LOG};
-use super::qmp::{Failure, Qmp};
 use super::run::{self, Run};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
+use crate::process::{self, Process};
 use crate::provider::Lost;
 use crate::unlink;
 
-/// How long a QEMU may take to answer.
-const ANSWER: Duration = Duration::from_secs(5);
+/// How long a killed process may take to be gone: the kernel has its memory to free.
+const KILL_PATIENCE: Duration = Duration::from_secs(15);
+/// Pause between two looks whether it is.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// What is left of a lab whose state is lost: its machines' folders, and its folder of sockets.
 #[derive(Debug, Default)]
@@ -47,11 +48,9 @@ pub(super) fn strays(remains: &Remains) -> Result<Vec<String>> {
             titles.push(name(dir));
         }
     }
-    // Those whose folders are gone still answer at their sockets, and say their names there.
-    for socket in controls(remains) {
-        if let Ok(title) = title(&socket)
-            && !titles.contains(&title)
-        {
+    for process in running(remains) {
+        let title = title(&process);
+        if !titles.contains(&title) {
             titles.push(title);
         }
     }
@@ -78,16 +77,16 @@ pub(super) fn all(remains: &Remains) -> Result<()> {
             let _ = fs::remove_dir(run_dir).and_then(|()| run_dir.parent().map_or(Ok(()), fs::remove_dir));
         }
     }
-    for socket in controls(remains) {
-        if title(&socket).is_ok() {
-            // Nobody is to write to a disk that has been deleted: it needs no tables.
-            let quit =
-                Qmp::connect(&socket, ANSWER).and_then(|mut qmp| qmp.execute("quit", json!({}), ANSWER));
-            match quit {
-                Ok(_) | Err(Failure::Gone) => {}
-                Err(failure) => return Err(failure.error("a machine whose folder is gone", "end it")),
-            }
+    // Nobody is to write to a disk that has been deleted: it needs no tables, and QEMU is not asked.
+    let until = Instant::now() + KILL_PATIENCE;
+    while let Some(process) = running(remains).into_iter().next() {
+        process::kill(process.pid, |again| again.args == process.args);
+        if Instant::now() >= until {
+            return Err(Error::new(Kind::Monitor, "its QEMU could not be killed")
+                .of(&title(&process))
+                .hint(format!("process {} has to be ended by hand", process.pid)));
         }
+        thread::sleep(GLANCE);
     }
     match &remains.run_dir {
         Some(run_dir) => run::remove(run_dir),
@@ -99,18 +98,21 @@ fn name(dir: &Path) -> String {
     dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The control sockets in the folder of sockets.
-fn controls(remains: &Remains) -> Vec<PathBuf> {
-    let entries = remains.run_dir.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "c")).collect()
+/// Those whose sockets are, or were, in the lab's folder of sockets: they are found though all their files are gone.
+fn running(remains: &Remains) -> Vec<Process> {
+    let Some(run_dir) = &remains.run_dir else { return Vec::new() };
+    let socket = format!(
+        "socket,id={},path={}/",
+        Channel::Control.id(),
+        run_dir.display().to_string().replace(',', ",,")
+    );
+    process::processes().into_iter().filter(|process| process.mentions(&socket)).collect()
 }
 
-/// The machine whose QEMU answers at `socket`.
-fn title(socket: &Path) -> Result<String, Failure> {
-    let mut qmp = Qmp::connect(socket, ANSWER)?;
-    let answer = qmp.execute("query-name", json!({}), ANSWER)?;
-    let name = answer["name"].as_str().unwrap_or("a machine");
-    Ok(name.rsplit('/').next().unwrap_or(name).to_owned())
+/// The name of the machine that it is.
+fn title(process: &Process) -> String {
+    let guest = process.args.iter().find_map(|arg| arg.strip_prefix("guest="));
+    guest.map_or("a machine", |guest| guest.rsplit('/').next().unwrap_or(guest)).to_owned()
 }
 
 /// The sockets of the QEMU that was last started in `dir`, as the command says that stands in its log.

@@ -261,7 +261,7 @@ impl Provider for Qemu {
         loop {
             match state(machine)? {
                 PowerState::Busy => cancel.sleep(TICK)?,
-                PowerState::Running => return Ok(()),
+                PowerState::Running | PowerState::CutOff => return Ok(()),
                 PowerState::Off | PowerState::Suspended => return self.launch(machine, cancel),
                 PowerState::Paused => {
                     let mut qmp = control(machine, "start it")?;
@@ -280,7 +280,7 @@ impl Provider for Qemu {
         match state(machine)? {
             PowerState::Absent | PowerState::Off => return Ok(true),
             PowerState::Suspended => return Err(refusal::suspended(machine)),
-            PowerState::Busy | PowerState::Unclear => return Ok(false),
+            PowerState::Busy | PowerState::CutOff | PowerState::Unclear => return Ok(false),
             PowerState::Running | PowerState::Paused => {}
         }
         let mut qmp = control(machine, "shut it down")?;
@@ -324,6 +324,7 @@ impl Provider for Qemu {
         match state(machine)? {
             PowerState::Suspended => Ok(()),
             PowerState::Running | PowerState::Paused => suspend::save(&machine.name, &Files::of(machine)),
+            PowerState::CutOff => Err(refusal::cut_off(machine)),
             PowerState::Busy | PowerState::Unclear => Err(Failure::Silent.error(&machine.name, "suspend it")),
             PowerState::Off | PowerState::Absent => Err(refusal::not_running(machine)),
         }
@@ -414,6 +415,7 @@ fn state(machine: &MachineSpec) -> Result<PowerState> {
             Ok("save-vm" | "restore-vm" | "finish-migrate" | "inmigrate") => PowerState::Busy,
             // Gone: it ended just now.
             Err(Failure::Gone) if daemon::wait_for_end(&files, QUESTION)? => PowerState::Off,
+            Err(Failure::NotThere(_)) if daemon::is_cut_off(&files) => PowerState::CutOff,
             _ => PowerState::Unclear,
         });
     }

@@ -96,6 +96,7 @@ impl Snapshots for Qemu {
         }
         let (tag, board) = match state(machine)? {
             PowerState::Absent => return Err(refusal::absent(machine)),
+            PowerState::CutOff => return Err(refusal::cut_off(machine)),
             PowerState::Busy | PowerState::Unclear => {
                 return Err(Failure::Silent.error(&machine.name, "take a snapshot of it"));
             }

@@ -319,7 +319,7 @@ impl Provider for VirtualBox {
             PowerState::Suspended => self.launch(manage, machine, true, cancel),
             PowerState::Paused => manage.ask(["controlvm", &machine.id, "resume"]).map(drop),
             PowerState::Absent => Err(refusal::absent(machine)),
-            PowerState::Busy | PowerState::Unclear => Err(unclear(machine)),
+            PowerState::Busy | PowerState::CutOff | PowerState::Unclear => Err(unclear(machine)),
         };
         started.map_err(named)
     }
@@ -331,7 +331,7 @@ impl Provider for VirtualBox {
         match self.settled(manage, machine, cancel)? {
             PowerState::Absent | PowerState::Off => return Ok(true),
             PowerState::Suspended => return Err(refusal::suspended(machine)),
-            PowerState::Busy | PowerState::Unclear => return Ok(false),
+            PowerState::Busy | PowerState::CutOff | PowerState::Unclear => return Ok(false),
             PowerState::Paused => {
                 manage.ask(["controlvm", &machine.id, "resume"])?;
             }
@@ -385,7 +385,7 @@ impl Provider for VirtualBox {
                 saved.map_err(|failure| Error::from(failure).of(&machine.name))?;
                 end(&Files::of(machine).log(), &machine.id)
             }
-            PowerState::Busy | PowerState::Unclear => Err(unclear(machine)),
+            PowerState::Busy | PowerState::CutOff | PowerState::Unclear => Err(unclear(machine)),
             PowerState::Off | PowerState::Absent => Err(refusal::not_running(machine)),
         }
     }
@@ -481,7 +481,11 @@ fn power_off(manage: Manage<'_>, machine: &Machine) -> Result<()> {
     match machine.state {
         PowerState::Absent | PowerState::Off => return Ok(()),
         PowerState::Suspended => return manage.ask(["discardstate", &machine.id]).map(drop),
-        PowerState::Running | PowerState::Paused | PowerState::Busy | PowerState::Unclear => {}
+        PowerState::Running
+        | PowerState::Paused
+        | PowerState::Busy
+        | PowerState::CutOff
+        | PowerState::Unclear => {}
     }
     match manage.call(["controlvm", &machine.id, "poweroff"])? {
         // It is between two states, or its process does not answer: that is ended below.

@@ -25,7 +25,7 @@ impl Snapshots for VirtualBox {
         match self.settled(manage, machine, cancel)? {
             PowerState::Running | PowerState::Paused | PowerState::Off | PowerState::Suspended => {}
             PowerState::Absent => return Err(refusal::absent(machine)),
-            PowerState::Busy | PowerState::Unclear => return Err(unclear(machine)),
+            PowerState::Busy | PowerState::CutOff | PowerState::Unclear => return Err(unclear(machine)),
         }
         // VirtualBox would take a second one of the same name.
         if list(machine)?.iter().any(|(_, snapshot)| snapshot.name == name) {

@@ -20,7 +20,12 @@ fn nonsense_for_qemu() {
         ("machine = 'toaster'", "unsupported machine type"),
     ] {
         let lab = TestLab::with_demo_box(&format!("lab.box = 'demo'\n[machine.solo.qemu]\n{settings}\n"));
-        let run = lab.lab(&["up"]).exits(7).says(&["error: solo: ", words, "hint:", "[machine.solo.qemu]"]);
+        let run = lab.lab(&["up", "--yes"]).exits(7).says(&[
+            "error: solo: ",
+            words,
+            "hint:",
+            "[machine.solo.qemu]",
+        ]);
         assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
         let run_dir = lab.run_dir();
         lab.lab(&["destroy", "--yes"]).ok();
@@ -104,7 +109,14 @@ fn without_its_sockets(lab: &TestLab) {
     lab.lab(&["up"]).ok();
     let run_dir = lab.run_dir().unwrap();
     std::fs::remove_dir_all(&run_dir).unwrap();
-    assert_eq!(lab.status("solo")["state"], "unclear");
+    assert_eq!(lab.status("solo")["state"], "cut-off");
+    assert_eq!(lab.ssh("solo", "hostname"), "solo");
+    lab.lab(&["suspend"]).exits(7).says(&["control sockets are gone", "lab halt solo"]);
+    lab.lab(&["halt"]).ok();
+    assert_eq!(lab.status("solo")["state"], "off");
+    lab.lab(&["up"]).ok();
+    let run_dir = lab.run_dir().unwrap();
+    std::fs::remove_dir_all(&run_dir).unwrap();
     let pid = emulator(lab, "solo");
     let run = lab.lab(&["destroy", "--yes"]).ok();
     assert!(run.took < Duration::from_secs(15), "{:?}", run.took);

@@ -60,6 +60,9 @@ impl Store {
         if !is_folder(&dir) || !is_folder(&dir.join(FILES)) {
             return Err(lost(Kind::StateDamaged, "its folder in the store is a link, or is not there"));
         }
+        if dir.join(MANIFEST).symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(lost(Kind::StateDamaged, "its manifest is no regular file"));
+        }
         let manifest = match Manifest::read(&dir) {
             Ok(Some(manifest)) => manifest,
             Ok(None) => return Err(lost(Kind::BoxNotFound, "it is not in the store any more")),

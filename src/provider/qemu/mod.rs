@@ -148,7 +148,7 @@ impl Qemu {
         let saved = suspend::saved(name, &files)?;
         let (record, wake, limit) = match &saved {
             Some(saved) => {
-                trusted::board(machine, &saved.board, files.suspended())?;
+                trusted::board(machine, &saved.board.board, files.suspended())?;
                 (saved.board.clone(), Wake::Load(&saved.tag), tags::RAM_PATIENCE)
             }
             None => {

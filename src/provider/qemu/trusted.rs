@@ -9,7 +9,6 @@ use std::time::Duration;
 use super::base::said_full;
 use super::command;
 use super::files::{self, Files};
-use super::suspend::Record;
 use super::version::Programs;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -102,8 +101,8 @@ fn header(mut file: File) -> std::io::Result<Option<Header>> {
 ///
 /// # Errors
 /// [`Kind::StateDamaged`] for any other option.
-pub(super) fn board(machine: &MachineSpec, record: &Record, marker: PathBuf) -> Result<()> {
-    let Some(option) = command::strange_option(machine, &record.board)? else { return Ok(()) };
+pub(super) fn board(machine: &MachineSpec, board: &[String], marker: PathBuf) -> Result<()> {
+    let Some(option) = command::strange_option(machine, board)? else { return Ok(()) };
     Err(Error::new(Kind::StateDamaged, format!("its saved RAM asks QEMU for something else: {option}"))
         .of(&machine.name)
         .detail(format!("{} has it, and lab writes no such thing there", marker.display()))

@@ -109,7 +109,7 @@ fn without_its_sockets(lab: &TestLab) {
     lab.lab(&["up"]).ok();
     let run_dir = lab.run_dir().unwrap();
     std::fs::remove_dir_all(&run_dir).unwrap();
-    assert_eq!(lab.status("solo")["state"], "cut-off");
+    assert_eq!(lab.status("solo")["state"], "cut_off");
     assert_eq!(lab.ssh("solo", "hostname"), "solo");
     lab.lab(&["suspend"]).exits(7).says(&["control sockets are gone", "lab halt solo"]);
     lab.lab(&["halt"]).ok();

@@ -208,7 +208,9 @@ fn one_file_writes_to_the_terminal() {
     fn look(dir: &std::path::Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            if path.ends_with("src/lab/trial") {
+                // Tests alone are in there.
+            } else if path.is_dir() {
                 look(&path, found);
             } else if let Ok(text) = std::fs::read_to_string(&path) {
                 let code = text.split("#[cfg(test)]").next().unwrap_or_default();

@@ -407,6 +407,7 @@ fn what_leads_out_of_the_folder_is_listed() {
     std::os::unix::fs::symlink("..", lab.join("site/up")).unwrap();
     std::fs::write(lab.join("inside.sh"), "true\n").unwrap();
     std::fs::write(top.join("x.box"), "").unwrap();
+    std::fs::write(top.join("x.img"), "").unwrap();
     let real = |name: &str| top.join(name).display().to_string();
     let outside = |line: usize, written: &str, name: &str| {
         format!("{line}: {written} is outside of the Labfile's folder: {}", real(name))
@@ -422,7 +423,9 @@ fn what_leads_out_of_the_folder_is_listed() {
         let copy = format!("\ncopy = [{{ from = \"{written}\", to = \"/x\" }}]");
         assert_eq!(beside.reaches(&copy), [outside(5, written, "secret")], "{written}");
     }
-    assert_eq!(beside.reaches("box = \"../x.box\""), [outside(4, "../x.box", "x.box")]);
+    assert_eq!(beside.reaches("box = \"../x.img\""), [outside(4, "../x.img", "x.img")]);
+    // It is made to be handed on.
+    assert_eq!(beside.reaches("box = \"../x.box\""), [""; 0]);
     // A link in a folder is copied as a link, and leads nowhere in the guest.
     assert_eq!(beside.reaches("copy = [{ from = \"site\", to = \"/x\" }]"), [""; 0]);
 }

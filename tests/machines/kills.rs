@@ -9,7 +9,7 @@ use crate::common::{TestLab, signal, wait_for};
 use rustix::process::Signal;
 
 /// How often `up` is killed.
-const KILLS_OF_UP: usize = 30;
+const KILLS_OF_UP: usize = 16;
 /// How often each of halt, suspend and resume is killed.
 const KILLS_OF_OTHERS: usize = 5;
 
@@ -31,7 +31,8 @@ fn home_is_clean(lab: &TestLab) {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| {
-            !["boxes", "bases", "labs.json", "ports.json", "ports.lock", "secret"].contains(&name.as_str())
+            !["boxes", "bases", "labs.json", "ports.json", "ports.lock", "secret", "consents"]
+                .contains(&name.as_str())
         })
         .collect();
     assert_eq!(names, Vec::<String>::new(), "in {}", lab.home().display());

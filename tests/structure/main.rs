@@ -73,17 +73,9 @@ const IN_A_CIRCLE: &[&str] = &[
     "src/doctor/patience.rs",
     "src/doctor/size.rs",
     // 3 that reach each other.
-    "src/lab/disk/state/mod.rs",
-    "src/lab/disk/state/readiness.rs",
-    "src/lab/disk/state/version_1.rs",
     // 7 that reach each other.
-    "src/lab/machine/keep.rs",
-    "src/lab/machine/mod.rs",
-    "src/lab/machine/power.rs",
     "src/lab/machine/ready.rs",
-    "src/lab/machine/records.rs",
     "src/lab/machine/session.rs",
-    "src/lab/verbs/each.rs",
     // 36 that reach each other.
     "src/labfile/import/assign.rs",
     "src/labfile/import/builtin.rs",

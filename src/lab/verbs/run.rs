@@ -113,7 +113,7 @@ impl Lab<'_> {
             (PowerState::Unclear, _) => wrong(
                 "does not answer",
                 format!(
-                    "`lab logs {name}` shows its console; `lab halt --force {name}` cuts its power, and loses what it has not written"
+                    "`lab logs {name}` shows its console; `lab up {name}` starts it afresh, and loses what it has not written"
                 ),
             ),
         }

@@ -62,10 +62,10 @@ fn what_was_done_stands_in_the_log_whole_and_without_secrets() {
         "echo 'something new' >&2; exit 1",
         "qemu.args = ['-fw_cfg', 'name=opt/x,string=password=geheim']",
     );
-    lab.lab(&["up"]).exits(7);
+    lab.lab(&["up", "--yes"]).exits(7);
     let log = lab.lab(&["logs", "--lab"]).ok().stdout;
     for words in [
-        "=== lab up (lab ",
+        "=== lab up --yes (lab ",
         "qemu-img create",
         ": exit status 0 after",
         "solo: creating: done in",

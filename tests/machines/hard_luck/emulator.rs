@@ -108,6 +108,8 @@ fn suspended_machines_say_so(lab: &TestLab) {
 fn without_its_sockets(lab: &TestLab) {
     lab.lab(&["up"]).ok();
     let run_dir = lab.run_dir().unwrap();
+    // One that has just been started is not taken for one that has lost its sockets.
+    std::thread::sleep(Duration::from_secs(4));
     std::fs::remove_dir_all(&run_dir).unwrap();
     assert_eq!(lab.status("solo")["state"], "cut_off");
     assert_eq!(lab.ssh("solo", "hostname"), "solo");

@@ -16,6 +16,13 @@ pub enum Beyond {
         /// Where it is, all links followed.
         real: PathBuf,
     },
+    /// A box that is a file outside of the Labfile's folder: as a rule on a stick, or in the folder of downloads.
+    Box {
+        /// As it is written.
+        written: String,
+        /// Where it is, all links followed.
+        real: PathBuf,
+    },
     /// What a provider may be made to do, beyond running the machine.
     Provider {
         /// The words, and what they do.
@@ -35,10 +42,16 @@ pub struct Reach {
 }
 
 impl Beyond {
-    /// A stable word for its kind: `file`, or the provider's ([`Reaching::kind`]).
+    /// Whether the user is asked first. A box becomes a machine's disk, and is there for that.
+    pub fn needs_consent(&self) -> bool {
+        !matches!(self, Beyond::Box { .. })
+    }
+
+    /// A stable word for its kind: `file`, `box`, or the provider's ([`Reaching::kind`]).
     pub fn kind(&self) -> &'static str {
         match self {
             Beyond::File { .. } => "file",
+            Beyond::Box { .. } => "box",
             Beyond::Provider { what, .. } => what.kind,
         }
     }
@@ -46,7 +59,7 @@ impl Beyond {
     /// What it does, for people: one sentence without a full stop.
     pub fn text(&self) -> String {
         match self {
-            Beyond::File { written, real } => {
+            Beyond::File { written, real } | Beyond::Box { written, real } => {
                 format!("{written} is outside of the Labfile's folder: {}", real.display())
             }
             Beyond::Provider { what, catalogue: None } => what.text.clone(),
@@ -59,7 +72,9 @@ impl Beyond {
     /// The parts that decide what it does to this computer.
     fn parts(&self) -> Vec<&[u8]> {
         match self {
-            Beyond::File { written: _, real } => vec![real.as_os_str().as_encoded_bytes()],
+            Beyond::File { written: _, real } | Beyond::Box { written: _, real } => {
+                vec![real.as_os_str().as_encoded_bytes()]
+            }
             Beyond::Provider { what, catalogue: _ } => what.words.iter().map(String::as_bytes).collect(),
         }
     }

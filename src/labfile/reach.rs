@@ -48,7 +48,7 @@ fn of_catalogue(labfile: &Labfile) -> Vec<Reach> {
             if let Ok(Source::File(path)) = Source::parse(url, base)
                 && let Some(real) = outside(&labfile.dir, &path)
             {
-                push(Beyond::File { written: url.clone(), real });
+                push(Beyond::Box { written: url.clone(), real });
             }
         }
     }

@@ -407,7 +407,6 @@ fn what_leads_out_of_the_folder_is_listed() {
     std::os::unix::fs::symlink("..", lab.join("site/up")).unwrap();
     std::fs::write(lab.join("inside.sh"), "true\n").unwrap();
     std::fs::write(top.join("x.box"), "").unwrap();
-    std::fs::write(top.join("x.img"), "").unwrap();
     let real = |name: &str| top.join(name).display().to_string();
     let outside = |line: usize, written: &str, name: &str| {
         format!("{line}: {written} is outside of the Labfile's folder: {}", real(name))
@@ -423,9 +422,8 @@ fn what_leads_out_of_the_folder_is_listed() {
         let copy = format!("\ncopy = [{{ from = \"{written}\", to = \"/x\" }}]");
         assert_eq!(beside.reaches(&copy), [outside(5, written, "secret")], "{written}");
     }
-    assert_eq!(beside.reaches("box = \"../x.img\""), [outside(4, "../x.img", "x.img")]);
-    // It is made to be handed on.
-    assert_eq!(beside.reaches("box = \"../x.box\""), [""; 0]);
+    assert_eq!(beside.reaches("box = \"../x.box\""), [outside(4, "../x.box", "x.box")]);
+
     // A link in a folder is copied as a link, and leads nowhere in the guest.
     assert_eq!(beside.reaches("copy = [{ from = \"site\", to = \"/x\" }]"), [""; 0]);
 }
@@ -448,7 +446,7 @@ fn what_a_catalogue_brings_is_listed_for_the_boxes_that_are_used() {
     let text = "[lab]\nbox = \"used\"\ncatalog = \"boxes\"\n[machine.web1]\n[machine.web2]\n";
     let labfile = parse(text, &beside.lab().join("Labfile")).unwrap().labfile;
     let listed: Vec<_> = reaches(&labfile).iter().map(|reach| (reach.line, reach.what.kind())).collect();
-    assert_eq!(listed, [(3, "call"), (3, "file")]);
+    assert_eq!(listed, [(3, "call"), (3, "box")]);
 }
 
 /// Needs root, which alone can make files that belong to others.

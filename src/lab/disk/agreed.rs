@@ -11,7 +11,8 @@ use super::files::Home;
 
 /// What `labfile` asks for and this user has not agreed to; empty where nothing has to be asked.
 pub fn open_questions(home: &Home, labfile: &Labfile) -> Vec<Reach> {
-    let reaches = labfile::reaches(labfile);
+    let mut reaches = labfile::reaches(labfile);
+    reaches.retain(|reach| reach.what.needs_consent());
     if reaches.is_empty() || nofollow::open(&home.consents().join(labfile::digest(&reaches))).is_ok() {
         return Vec::new();
     }

@@ -12,9 +12,6 @@ use crate::labfile::scripts::{Surprise, Unusable};
 use crate::labfile::trust::{About, user};
 use crate::nearest::nearest;
 
-/// How the names of packed boxes end.
-const PACKED: [&str; 2] = ["box", "ova"];
-
 /// Names beyond this many are not looked at for a hint.
 const NAMES_MAX: usize = 1000;
 
@@ -162,15 +159,13 @@ fn on_host(cx: &mut Cx<'_>, written: &At<String>, what: &str) -> Option<PathBuf>
     Some(cx.dir.join(text))
 }
 
-/// Notes a disk image that is a file of this computer outside of the Labfile's folder: a machine would read what may be
-/// private. Whose it is makes no difference: its checksum is pinned. A packed box is made to be handed on, by a stick as
-/// a rule.
+/// Notes a box that is a file of this computer outside of the Labfile's folder. Whose it is makes no difference: its
+/// checksum is pinned.
 pub(super) fn boxed(cx: &mut Cx<'_>, written: &At<String>) {
     if let Some(Ok(Source::File(path))) = Source::recognise(&written.value, cx.dir)
-        && !path.extension().is_some_and(|end| PACKED.iter().any(|packed| end.eq_ignore_ascii_case(packed)))
         && let Some(real) = outside(&cx.real_dir, &path)
     {
-        cx.reaches.push((written.span.clone(), Beyond::File { written: written.value.clone(), real }));
+        cx.reaches.push((written.span.clone(), Beyond::Box { written: written.value.clone(), real }));
     }
 }
 

@@ -253,7 +253,7 @@ fn a_killed_qemu_is_noticed_and_started_again() {
     bench.crash();
     assert_eq!(bench.state(), PowerState::Off);
     let error = bench.qemu.alive(bench.first()).unwrap_err();
-    assert_eq!((error.kind(), error.message()), (Kind::Crashed, "web1: its QEMU has ended"));
+    assert_eq!((error.kind(), error.message()), (Kind::Crashed, "its QEMU has ended"));
     bench.qemu.start(bench.first(), &bench.cancel).unwrap();
     assert_eq!(bench.state(), PowerState::Running);
     bench.crash();
@@ -278,7 +278,7 @@ fn a_taken_port_is_named() {
     bench.qemu.power_off(bench.first(), &Cancel::new()).unwrap();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, spec::ssh_port(bench.first()))).unwrap();
     let error = bench.qemu.start(bench.first(), &bench.cancel).unwrap_err();
-    let message = format!("web1: port {} of this computer is taken", spec::ssh_port(bench.first()));
+    let message = format!("port {} of this computer is taken", spec::ssh_port(bench.first()));
     assert_eq!((error.kind(), error.message()), (Kind::PortTaken, message.as_str()));
     assert_eq!(bench.state(), PowerState::Off);
     drop(taken);

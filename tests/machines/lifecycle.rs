@@ -146,7 +146,7 @@ fn the_status_is_true(lab: &TestLab) {
         ("ready", json!(true)),
         ("ip", json!("192.168.56.10")),
         ("ssh", json!(format!("127.0.0.1:{port}"))),
-        ("forwards", json!([{"host": forward, "guest": 8000}])),
+        ("forwards", json!([{"host": forward, "guest": 8000, "address": "127.0.0.1"}])),
         ("box", json!("demo")),
         ("memory_mib", json!(128)),
         ("changed", json!([])),

@@ -365,6 +365,7 @@ impl Provider for VirtualBox {
     }
 
     fn power_off(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        cancel.check()?;
         let lock = Files::of(machine).lock(cancel)?;
         let manage = self.program.holding(&lock);
         match self.look(manage, machine)? {
@@ -420,6 +421,7 @@ impl Provider for VirtualBox {
     }
 
     fn destroy(&self, machine: &MachineSpec, cancel: &Cancel) -> Result<()> {
+        cancel.check()?;
         let lock = Files::of(machine).lock(cancel)?;
         remove::machine(self.program.holding(&lock), machine).map_err(|error| error.of(&machine.name))?;
         self.networks.leave(&self.program, machine, cancel)

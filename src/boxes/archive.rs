@@ -62,7 +62,7 @@ pub(super) struct Unpacked {
 /// Unpacks the box file `path` into the empty folder `into`.
 ///
 /// # Errors
-/// [`Kind::HostileBox`], [`Kind::BadBox`], [`Kind::DiskFull`], [`Kind::Io`], [`Kind::Interrupted`];
+/// [`crate::error::Kind::HostileBox`], [`crate::error::Kind::BadBox`], [`crate::error::Kind::DiskFull`], [`crate::error::Kind::Io`], [`crate::error::Kind::Interrupted`];
 /// then `into` holds a part of the box and is for the caller to remove.
 pub(super) fn unpack(path: &Path, into: &Path, task: &mut Task<'_>) -> Result<Unpacked> {
     let failed = |source: io::Error| Error::io("read", path, &source);

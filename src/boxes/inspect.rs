@@ -49,9 +49,9 @@ struct MetadataDisk {
 /// Reads the box that was unpacked into `dir`. A disk image alone gets the hardware `assumed`, if that is given.
 ///
 /// # Errors
-/// [`Kind::BadBox`] when lab does not understand it, [`Kind::HostileBox`] when a disk image in it
-/// leads to a file outside, [`Kind::BoxChecksum`] when it is not what its own manifest says,
-/// [`Kind::Interrupted`].
+/// [`crate::error::Kind::BadBox`] when lab does not understand it, [`crate::error::Kind::HostileBox`] when a disk image in it
+/// leads to a file outside, [`crate::error::Kind::BoxChecksum`] when it is not what its own manifest says,
+/// [`crate::error::Kind::Interrupted`].
 pub(super) fn inspect(
     dir: &Path,
     unpacked: &archive::Unpacked,

@@ -25,7 +25,7 @@ pub struct State {
     /// The private network, as the Labfile last gave it.
     pub network: PrivateNetwork,
     /// What the provider decided of the lab.
-    /// [`super::Register`] keeps it, since it holds on this computer alone; a state of the first release has it.
+    /// [`crate::lab::disk::register::Register`] keeps it, since it holds on this computer alone; a state of the first release has it.
     #[serde(skip)]
     pub own: Block,
     /// The machines by name, each from before it is created until after it is destroyed.

@@ -35,7 +35,8 @@ mod held {
     fn bed() -> Option<Bed> {
         std::env::var_os(INSIDE)?;
         let root = tempfile::tempdir().unwrap();
-        let (machines, shared) = (root.path().join("lab/.lab/machines"), root.path().join("shared"));
+        // The folder must be called as in a LAB_HOME: that is how VirtualBox's bases are known.
+        let (machines, shared) = (root.path().join("lab/.lab/machines"), root.path().join("bases"));
         let provider = VirtualBoxProvider::new(SharedDir(shared.clone()));
         let left = move || [disks(&machines), disks(&shared)].concat();
         Some(Bed::new(Box::new(provider), root, Box::new(left)))

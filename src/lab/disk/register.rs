@@ -73,7 +73,10 @@ impl<'a> Register<'a> {
             return Ok(());
         }
         self.change(|labs| {
-            labs.retain(|known| known.lab_id != entry.lab_id);
+            // Another lab in this very `.lab` has lost its state: this lab stands in its place.
+            let is_lost =
+                |known: &Entry| known.dir == entry.dir && known.lab.is_some() && known.lab == entry.lab;
+            labs.retain(|known| known.lab_id != entry.lab_id && !is_lost(known));
             labs.push(entry.clone());
         })
     }

@@ -281,6 +281,13 @@ impl TestLab {
         if !(before - 7..=now() + 3).contains(&there) {
             let clock = self
                 .ssh(machine, "cat /sys/devices/system/clocksource/*/current_clocksource; dmesg | grep tsc:");
+            // The demo guest's kernel measured the TSC on a busy computer with nothing to compare it with: its clock runs too
+            // fast from then on, which is no fault of lab. That is the one excuse, and it excuses no clock that is behind.
+            let too_fast = there > before && there - before < 120;
+            if too_fast && clock.contains("tsc: Using PIT calibration value") {
+                eprintln!("{machine}: its clock runs too fast: {clock}");
+                return;
+            }
             panic!("{there} there, {before} here; its clock:\n{clock}");
         }
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::process::{Stream, quote};
 
 use super::access::Access;
-use super::hangup::{answer, until_done};
+use super::hangup::{answer, watched};
 use super::refusal::SSH_FAILED;
 use super::shell::Mark;
 
@@ -63,29 +63,29 @@ pub fn run(access: &Access, probes: &[Probe<'_>], cancel: &Cancel) -> Result<Vec
     let (greet, greeting) = mpsc::channel();
     // Hung up on where it never says that it listens.
     let (hang_up, mut begun, mut said) = (Cancel::new(), false, String::new());
-    let status = std::thread::scope(|scope| {
-        let (done, is_done) = mpsc::channel::<()>();
-        let stop = &hang_up;
-        scope.spawn(move || until_done(&is_done, || cancel.is_cancelled(), stop));
-        let status = ssh.stream(
-            stop,
-            move |stdin| {
-                if answer(stdin, &greeting, stop)? { stdin.write_all(script.as_bytes()) } else { Ok(()) }
-            },
-            |stream, line| match stream {
-                Stream::Out if entry.is(line) => {
-                    begun = true;
-                    // An error means that nobody waits any more.
-                    let _ = greet.send(());
-                }
-                Stream::Out => reading.line(line),
-                Stream::Err if entry.is(line) => said.clear(),
-                Stream::Err => said = format!("{said}{line}\n"),
-            },
-        );
-        drop(done);
-        status
-    });
+    let stop = &hang_up;
+    let status = watched(
+        || cancel.is_cancelled(),
+        stop,
+        || {
+            ssh.stream(
+                stop,
+                move |stdin| {
+                    if answer(stdin, &greeting, stop)? { stdin.write_all(script.as_bytes()) } else { Ok(()) }
+                },
+                |stream, line| match stream {
+                    Stream::Out if entry.is(line) => {
+                        begun = true;
+                        // An error means that nobody waits any more.
+                        let _ = greet.send(());
+                    }
+                    Stream::Out => reading.line(line),
+                    Stream::Err if entry.is(line) => said.clear(),
+                    Stream::Err => said = format!("{said}{line}\n"),
+                },
+            )
+        },
+    );
     cancel.check()?;
     let answers = reading.answers;
     match status {

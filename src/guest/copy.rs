@@ -13,7 +13,7 @@ use crate::process::{Stream, quote};
 use super::access::Access;
 use super::archive::Tree;
 use super::failed::no_room;
-use super::hangup::{answer, until_done};
+use super::hangup::{answer, watched};
 use super::marks::NoRoom;
 use super::refusal::SSH_FAILED;
 use super::shell::{Mark, ROOM};
@@ -59,47 +59,43 @@ else mv -f "$temp/copy" "$to"; fi"#,
         size = tree.size(),
         kib = tree.size() / 1024,
     );
-    let hang_up = cancel;
     let unsent = Mutex::new(None);
     let failed = Cancel::new();
     let (greet, greeting) = mpsc::channel();
     let (mut said, mut begun, mut room) = (String::new(), false, None);
-    let status = std::thread::scope(|scope| {
-        let (done, is_done) = mpsc::channel::<()>();
-        scope.spawn({
-            let failed = &failed;
-            move || until_done(&is_done, || hang_up.is_cancelled(), failed)
-        });
-        let (failed, unsent, tree) = (&failed, &unsent, &tree);
-        let status = access.session().arg(mark.command_with_input(&command)).stream(
-            failed,
-            move |stdin| {
-                let sent = answer(stdin, &greeting, failed)
-                    .and_then(|greeted| if greeted { tree.write(stdin) } else { Ok(()) });
-                if let Err(error) = sent
-                    && error.kind() != io::ErrorKind::BrokenPipe
-                {
-                    // The guest would wait for the rest for ever.
-                    *unsent.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    failed.cancel();
-                }
-                Ok(())
-            },
-            |stream, line| match stream {
-                Stream::Out if mark.is(line) => {
-                    begun = true;
-                    // An error means that nobody waits any more.
-                    let _ = greet.send(());
-                }
-                Stream::Out if begun && line.starts_with("no-room ") => room = no_room_of(line),
-                // What came before is not about the copy.
-                Stream::Err if mark.is(line) => said.clear(),
-                _ => note(&mut said, line.as_bytes(), true),
-            },
-        );
-        drop(done);
-        status
-    });
+    let status = watched(
+        || cancel.is_cancelled(),
+        &failed,
+        || {
+            let (failed, unsent, tree) = (&failed, &unsent, &tree);
+            access.session().arg(mark.command_with_input(&command)).stream(
+                failed,
+                move |stdin| {
+                    let sent = answer(stdin, &greeting, failed)
+                        .and_then(|greeted| if greeted { tree.write(stdin) } else { Ok(()) });
+                    if let Err(error) = sent
+                        && error.kind() != io::ErrorKind::BrokenPipe
+                    {
+                        // The guest would wait for the rest for ever.
+                        *unsent.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        failed.cancel();
+                    }
+                    Ok(())
+                },
+                |stream, line| match stream {
+                    Stream::Out if mark.is(line) => {
+                        begun = true;
+                        // An error means that nobody waits any more.
+                        let _ = greet.send(());
+                    }
+                    Stream::Out if begun && line.starts_with("no-room ") => room = no_room_of(line),
+                    // What came before is not about the copy.
+                    Stream::Err if mark.is(line) => said.clear(),
+                    _ => note(&mut said, line.as_bytes(), true),
+                },
+            )
+        },
+    );
     if let Some(source) = unsent.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(Error::new(Kind::CopyFailed, format!("could not copy {}: {source}", from.display())));
     }
@@ -149,29 +145,27 @@ pub fn to_host(access: &Access, from: impl AsRef<[u8]>, to: &Path, cancel: &Canc
     let mut errors = String::new();
     let mut start = Start { mark: mark.bytes(), seen: Vec::new(), begun: false };
     let failed = Cancel::new();
-    let (status, unpacked) = std::thread::scope(|scope| {
-        let (send, receive) = mpsc::sync_channel::<Vec<u8>>(16);
-        let (done, is_done) = mpsc::channel::<()>();
-        scope.spawn({
-            let failed = &failed;
-            move || until_done(&is_done, || cancel.is_cancelled(), failed)
-        });
-        let unpacker =
-            scope.spawn(|| unpack::unpack(Pieces { receive, piece: Vec::new(), at: 0 }, name, &target));
-        let status =
-            access.session().arg(mark.command(&command)).bytes(&failed, |stream, bytes| match stream {
-                Stream::Out => {
-                    let archive = start.after(bytes);
-                    // The unpacker has stopped reading: it knows why.
-                    if !archive.is_empty() && send.send(archive.to_vec()).is_err() {
-                        failed.cancel();
+    let streamed = || {
+        std::thread::scope(|scope| {
+            let (send, receive) = mpsc::sync_channel::<Vec<u8>>(16);
+            let unpacker =
+                scope.spawn(|| unpack::unpack(Pieces { receive, piece: Vec::new(), at: 0 }, name, &target));
+            let status =
+                access.session().arg(mark.command(&command)).bytes(&failed, |stream, bytes| match stream {
+                    Stream::Out => {
+                        let archive = start.after(bytes);
+                        // The unpacker has stopped reading: it knows why.
+                        if !archive.is_empty() && send.send(archive.to_vec()).is_err() {
+                            failed.cancel();
+                        }
                     }
-                }
-                Stream::Err => note(&mut errors, bytes, false),
-            });
-        drop((send, done));
-        (status, unpacker.join())
-    });
+                    Stream::Err => note(&mut errors, bytes, false),
+                });
+            drop(send);
+            Ok((status, unpacker.join()))
+        })
+    };
+    let (status, unpacked) = watched(|| cancel.is_cancelled(), &failed, streamed)?;
     cancel.check()?;
     let what = format!("{}:{} to {}", access.machine, String::from_utf8_lossy(from), to.display());
     let unpacked = unpacked.map_err(|_| Error::internal("unpacking panicked"))?;

@@ -1,10 +1,12 @@
 //! Ending a connection from this side, and beginning to speak when the guest has said that it listens.
 
 use std::io::Write;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::cancel::Cancel;
+use crate::error::Result;
+use crate::threads;
 
 /// How often the wish to stop and a time limit are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -13,13 +15,27 @@ const GREETING_TICK: Duration = Duration::from_millis(100);
 /// How long a guest may take from the start of ssh until lab's script runs. A busy, emulated one takes ten seconds.
 const GREETING_LIMIT: Duration = Duration::from_secs(150);
 
-/// Looks every [`TICK`] whether to hang up, until the other end of `is_done` is dropped.
-pub(super) fn until_done(is_done: &Receiver<()>, hang_up_now: impl Fn() -> bool, hang_up: &Cancel) {
-    while let Err(RecvTimeoutError::Timeout) = is_done.recv_timeout(TICK) {
-        if hang_up_now() {
-            hang_up.cancel();
-        }
-    }
+/// Does `work`, and looks every [`TICK`] meanwhile whether to hang up.
+///
+/// # Errors
+/// Those of `work`; [`crate::error::Kind::TooManyProcesses`].
+pub(super) fn watched<T>(
+    hang_up_now: impl Fn() -> bool + Send,
+    hang_up: &Cancel,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    std::thread::scope(|scope| {
+        // Dropped at the end of the work, which ends the thread.
+        let (_done, is_done) = mpsc::channel::<()>();
+        threads::spawn_in(scope, "hang-up", move || {
+            while let Err(RecvTimeoutError::Timeout) = is_done.recv_timeout(TICK) {
+                if hang_up_now() {
+                    hang_up.cancel();
+                }
+            }
+        })?;
+        work()
+    })
 }
 
 /// Waits for the guest's mark and answers it with the time (seconds since 1970); tells whether it came.

@@ -17,7 +17,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 
 use super::access::Access;
-use super::hangup::{answer, until_done};
+use super::hangup::{answer, watched};
 use super::keys;
 use super::login::LoginChanged;
 use super::payload::Payload;
@@ -112,16 +112,10 @@ fn once(
     let unsent = Mutex::new(None::<std::io::Error>);
     let (greet, greeting) = mpsc::channel();
     let mut progress = Progress::new(access, steps, &payload, &token, &deadline, greet);
-    let ended = std::thread::scope(|scope| {
-        let (done, is_done) = mpsc::channel::<()>();
-        let deadline = &deadline;
-        let hang_up_now = || cancel.is_cancelled() || lock(deadline).is_some_and(|at| Instant::now() > at);
-        scope.spawn({
-            let hang_up = &hang_up;
-            move || until_done(&is_done, hang_up_now, hang_up)
-        });
+    let hang_up_now = || cancel.is_cancelled() || lock(&deadline).is_some_and(|at| Instant::now() > at);
+    let ended = watched(hang_up_now, &hang_up, || {
         let (payload, unsent, hang_up) = (&payload, &unsent, &hang_up);
-        let ended = access.session().arg(command).stream(
+        access.session().arg(command).stream(
             hang_up,
             move |stdin| {
                 let sent = answer(stdin, &greeting, hang_up)
@@ -142,9 +136,7 @@ fn once(
                     hang_up.cancel();
                 }
             },
-        );
-        drop(done);
-        ended
+        )
     });
     if let Some(error) = progress.failure.take() {
         return Err(error);

@@ -1,5 +1,6 @@
 //! The keys of `[check.NAME]`.
 
+use super::common::AS;
 use crate::section::{Key, Section, Type};
 
 /// `[check.NAME]`.
@@ -40,14 +41,7 @@ pub static CHECK: Section = Section {
             example: "1",
             words: &["exit", "exit_code", "exit_status", "code"],
         },
-        Key {
-            name: "as",
-            takes: Type::Choice(&["root", "user"]),
-            doc: "Who runs it: root, or the user that `lab ssh` logs in as.",
-            default: "\"root\"",
-            example: "\"user\"",
-            words: &["privileged", "user", "become", "sudo"],
-        },
+        AS,
         Key {
             name: "timeout",
             takes: Type::Duration,

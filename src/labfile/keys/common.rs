@@ -1,4 +1,4 @@
-//! Keys that stand in `[lab]` as well as in `[machine.NAME]`.
+//! Keys that stand in several sections.
 
 use crate::section::{Key, Short, Type};
 
@@ -60,3 +60,13 @@ pub(super) const PROVISION_WORDS: &[&str] = &["shell", "provisioner", "run", "sc
 pub(super) const COPY_WORDS: &[&str] = &["folders", "files", "sync", "upload"];
 pub(super) const SCRIPT_SHORT: Short =
     Short { doc: "The path of a script, from the Labfile's folder.", pattern: "^[^~]" };
+
+/// Of a provisioner and of a check.
+pub(super) const AS: Key = Key {
+    name: "as",
+    takes: Type::Choice(&["root", "user"]),
+    doc: "Who runs it: root, or the user that `lab ssh` logs in as.",
+    default: "\"root\"",
+    example: "\"user\"",
+    words: &["privileged", "user", "become", "sudo"],
+};

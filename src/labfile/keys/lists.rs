@@ -1,5 +1,6 @@
 //! The keys of the tables in a machine's lists: forwards, provisioners, copies.
 
+use super::common::AS;
 use crate::section::{Key, Section, Type};
 
 /// A table in `forward`.
@@ -73,14 +74,7 @@ pub static PROVISION: Section = Section {
             example: "{ ROLE = \"web\" }",
             words: &["environment", "vars", "variables"],
         },
-        Key {
-            name: "as",
-            takes: Type::Choice(&["root", "user"]),
-            doc: "Who runs it: root, or the user that `lab ssh` logs in as.",
-            default: "\"root\"",
-            example: "\"user\"",
-            words: &["privileged", "user", "become", "sudo"],
-        },
+        AS,
         Key {
             name: "run",
             takes: Type::Choice(&["once", "always"]),

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::Entry;
 use super::fake::{Fake, Things};
 use super::{
     Availability, Block, Claims, Console, DiskForm, Features, Forwarded, Jump, Lost, MachineSpec, Pace,
@@ -18,33 +17,11 @@ use super::{
 use crate::boxes::{BoxImage, Hardware, Mac};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::section::{Key, Section, Type};
 
 /// What a call takes.
 const CALL: Duration = Duration::from_secs(20);
 /// What a snapshot takes.
 const SNAPSHOT: Duration = Duration::from_secs(180);
-
-/// The line of a table of providers. It is in that of no user.
-pub static ENTRY: Entry = Entry {
-    name: "far",
-    make: |shared| Box::new(Far::new(&shared)),
-    automatic: true,
-    files: &[],
-    box_settings: false,
-    section: Key {
-        name: "far",
-        takes: Type::Section(&Section { title: "[machine.NAME.far]", id: "far", doc: "Nothing.", keys: &[] }),
-        doc: "Nothing.",
-        default: "nothing",
-        example: "[machine.web1.far]",
-        words: &[],
-    },
-    look: |_| Vec::new(),
-    examine: |_| Vec::new(),
-    host_network: None,
-    run_folder: None,
-};
 
 /// Runs machines that are far away.
 #[derive(Debug)]
@@ -76,7 +53,7 @@ impl Far {
 
 impl Provider for Far {
     fn name(&self) -> &'static str {
-        ENTRY.name
+        "far"
     }
 
     fn features(&self) -> Features {
